@@ -1,0 +1,1 @@
+"""Temporal activities: thin, each joins the store with one adapter."""

@@ -1,0 +1,1 @@
+"""VM providers: one package per provider behind the one protocol in `base`."""

@@ -1,0 +1,1 @@
+"""SQLAlchemy tables, migrations, the slot ledger, sealed secrets and the repositories on them."""

@@ -1,0 +1,1 @@
+"""Everything that starts, signals or reads workflows from outside."""

@@ -1,0 +1,1 @@
+"""Temporal workflows: only orchestration, deterministic, sandboxed."""
