@@ -1,0 +1,148 @@
+"""The one protocol of all VM providers. No method waits: each asks once and returns; waiting lives in the workflow."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import Field, SecretStr
+
+from poolwright.domain.base import Model
+from poolwright.domain.identities import OwnerMark, machine_name
+
+
+class Capabilities(Model):
+    """What a provider can do, as data."""
+
+    runs_script_in_guest: bool = False
+    """True: the startup script is run by `run_startup_script` once the VM is up, rather than handed over at creation."""
+    startup_script_limit_bytes: int | None = None
+    """Largest rendered script; None: no limit worth naming."""
+    address_at_creation: bool = False
+    """True: `create` returns a VM that already is `RUNNING` with its address."""
+
+
+class VMState(StrEnum):
+    """What the provider says of a VM."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    DELETING = "deleting"
+    BROKEN = "broken"
+    """The provider gave up on it."""
+
+
+class VMSpec(Model):
+    """One VM to create. Everything that does not come from the provider's settings."""
+
+    mark: OwnerMark
+    token: str
+    """Idempotency token: the same for every repeat of this attempt, another for the next attempt or place."""
+    hostname: str
+    startup_script: SecretStr
+    """Rendered; carries the check-in token. Empty for none."""
+    place: str | None = None
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The VM's name at the provider."""
+        return machine_name(self.mark.server_id)
+
+
+class VM(Model):
+    """A VM as the provider reports it."""
+
+    reference: str
+    """The provider's own id; what `get` and `delete` take."""
+    mark: OwnerMark
+    state: VMState
+    address: str | None = None
+    """Public address, or the only one."""
+    private_address: str | None = None
+    place: str | None = None
+    problem: str | None = None
+    """With `BROKEN`: what the provider says."""
+
+
+class ScriptResult(Model):
+    """How the startup script ended inside the guest."""
+
+    finished: bool
+    exit_code: int | None = None
+    output: str = ""
+
+
+class Finding(Model):
+    """One thing that `check` found wrong, with what to do."""
+
+    setting: str
+    problem: str
+    remedy: str
+
+
+class Provider(Protocol):
+    """A VM provider account with its settings. Instances may be shared by threads.
+
+    Every method raises only the errors of `poolwright.providers.errors`, finishes within a client-side timeout, and
+    puts no secret into a message. Owner marks: `controller_id` is fixed when the provider is opened; nothing that bears
+    another controller's mark, or none, is ever returned, adopted or deleted.
+    """
+
+    def capabilities(self) -> Capabilities:
+        """What this provider can do with these settings. No call to the provider."""
+        ...
+
+    def places(self) -> Sequence[str]:
+        """Ordered places (subnets, zones, instance types) that creations may fall back along; empty when there is no
+        choice. No call to the provider."""
+        ...
+
+    def check(self) -> Sequence[Finding]:
+        """Ask the provider whether the credentials work and every named object exists: all problems at once."""
+        ...
+
+    def find(self, mark: OwnerMark) -> VM | None:
+        """The VM that bears this mark, or None. Where several do (a provider without tokens), the oldest."""
+        ...
+
+    def create(self, spec: VMSpec) -> VM:
+        """Create the VM, or return the one that this token or mark already made.
+
+        Repeatable at every crash point: a repeat whose first answer was lost makes no second VM. Returns as soon as the
+        provider has accepted it; state and address may come later through `get`.
+
+        Raises `CapacityUnavailable` or `QuotaExceeded` (another place may do), `InvalidSettings`, `Throttled`, ...
+        """
+        ...
+
+    def get(self, reference: str) -> VM:
+        """The VM with this reference. Raises `NotFound` only when the provider said that it does not exist."""
+        ...
+
+    def list_owned(self) -> Sequence[VM]:
+        """Every VM that bears this controller's mark, whatever its state, those being deleted included."""
+        ...
+
+    def delete(self, mark: OwnerMark, reference: str | None) -> bool:
+        """Ask for deletion of the VM with this mark and of all that was made for it (disks, addresses, secrets).
+
+        Works from the mark alone when the reference was lost. Repeatable. Returns True when everything is proven gone,
+        False when deletion is under way: ask again.
+        """
+        ...
+
+    def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:
+        """Run the script in the guest, once: a marker in the guest makes a repeat report the first run.
+
+        Only called where `capabilities().runs_script_in_guest`; returns `finished=False` while it still runs.
+        """
+        ...
+
+
+class ProviderFactory(Protocol):
+    """What each provider package offers to the registry."""
+
+    def __call__(self, settings: Mapping[str, Any], controller_id: str) -> Provider:
+        """Open the provider. `settings` are this provider's own, secrets resolved; raises pydantic's ValidationError."""
+        ...
