@@ -16,12 +16,8 @@ from poolwright.domain.startup_script import (
     ScriptProblems,
     check,
     estimated_size,
-    estimated_size_problem,
     render,
-    shell_of,
-    size_problem,
 )
-from poolwright.domain.startup_script.size import TOKEN_BYTES
 
 POOL_TYPES = ("server", "docker_agent")
 VALUES = {name: f"value-of-{name}" for name in TAGS}
@@ -356,70 +352,6 @@ class TestRendering:
         assert render("x", {"domain": "corp.example", "other": "y"}, "server").get_secret_value() == "x"
 
 
-class TestFilters:
-    @given(value=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
-    @settings(max_examples=30, deadline=None)
-    def test_sh_gives_the_value_back_to_a_shell(self, value: str) -> None:
-        script = rendered("printf '%s' {connection_password:sh}", connection_password=value)
-        done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
-        assert done.stdout.decode() == value
-
-    @given(value=any_text.filter(bool))
-    @settings(deadline=None)
-    def test_json_gives_the_value_back_to_a_json_reader(self, value: str) -> None:
-        assert json.loads(rendered("{connection_password:json}", connection_password=value)) == value
-
-    @given(value=any_text.filter(bool))
-    @settings(deadline=None)
-    def test_json_holds_nothing_that_a_shell_around_it_would_act_on(self, value: str) -> None:
-        text = rendered("{connection_password:json}", connection_password=value)
-        assert text.isascii()
-        assert all(character >= " " for character in text)
-        assert not set("'$`") & set(text)
-        assert '"' not in text[1:-1]
-
-    @given(value=st.text(st.sampled_from("'\"\\$`é\n x"), min_size=1))
-    @settings(max_examples=30, deadline=None)
-    def test_json_survives_a_here_document_and_a_quoted_argument(self, value: str) -> None:
-        template = "cat <<END\n{connection_password:json}\nEND\nprintf '%s' '{connection_password:json}'"
-        script = rendered(template, connection_password=value)
-        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
-        from_document, _, from_argument = done.stdout.partition("\n")
-        assert json.loads(from_document) == json.loads(from_argument) == value
-
-    @given(value=st.text(st.sampled_from("'\u2018\u2019\u201a\u201b\"$`x"), min_size=1))
-    @settings(deadline=None)
-    def test_powershell_doubles_every_quote_that_would_end_the_literal(self, value: str) -> None:
-        text = rendered("{connection_password:powershell}", connection_password=value)
-        assert read_powershell_literal(text) == value
-
-    @given(value=st.text(min_size=1))
-    @settings(deadline=None)
-    def test_base64_gives_the_value_back(self, value: str) -> None:
-        text = rendered("{connection_password:base64}", connection_password=value)
-        assert base64.b64decode(text, validate=True).decode() == value
-
-    def test_a_filter_quotes_an_injection_away(self) -> None:
-        assert rendered("{connection_password:sh}", connection_password="x'; reboot #") == "'x'\"'\"'; reboot #'"
-        assert rendered("{connection_password:powershell}", connection_password="x'; reboot") == "'x''; reboot'"
-        assert rendered("{connection_password:json}", connection_password='a"b') == r'"a\u0022b"'
-
-
-def read_powershell_literal(text: str) -> str:
-    """The value of a single-quoted PowerShell literal, by its rule: a quote of any of the five kinds, directly followed
-    by another, stands for the second; alone it ends the literal."""
-    quotes = "'\u2018\u2019\u201a\u201b"
-    assert text[0] == "'"
-    value = ""
-    position = 1
-    while not (text[position] in quotes and text[position + 1 : position + 2] not in tuple(quotes)):
-        position += 1 if text[position] in quotes else 0
-        value += text[position]
-        position += 1
-    assert position == len(text) - 1
-    return value
-
-
 class TestRulesThatHoldForAnyText:
     @given(text=any_text | brace_soup, pool_type=st.sampled_from(POOL_TYPES))
     @settings(deadline=None)
@@ -475,77 +407,3 @@ class TestRulesThatHoldForAnyText:
     def test_the_estimate_is_the_size_when_every_value_is_known(self, script: str) -> None:
         if not problems_of(script):
             assert estimated_size(script, VALUES) == len(rendered(script).encode())
-
-
-class TestSize:
-    def test_a_script_at_the_limit_fits(self) -> None:
-        assert size_problem("x" * 100, 100, "aws") is None
-
-    def test_a_provider_without_a_limit_takes_anything(self) -> None:
-        assert size_problem("x" * 10**6, None, "proxmox") is None
-
-    def test_a_script_over_the_limit_says_by_how_much_and_the_ways_out(self) -> None:
-        problem = size_problem("x" * 16_400, 16_384, "aws")
-        assert problem is not None
-        assert (problem.size_bytes, problem.limit_bytes) == (16_400, 16_384)
-        for words in ("is 16400 bytes", "aws takes at most 16384 bytes", "16 too many", "comments", "image"):
-            assert words in str(problem)
-
-    def test_bytes_count_and_not_characters(self) -> None:
-        assert size_problem("é" * 60, 100, "aws") is not None
-
-    def test_a_token_that_is_not_made_yet_counts_each_time_it_is_used(self) -> None:
-        assert estimated_size("ab", {}) == 2
-        assert estimated_size("{checkin_jwt}{checkin_jwt}", {}) == 2 * TOKEN_BYTES
-
-    def test_a_known_value_counts_as_it_is_rendered(self) -> None:
-        assert estimated_size("{domain}{domain:powershell}", {"domain": SecretStr("é")}) == 6
-
-    def test_a_filter_counts_for_an_unknown_value_too(self) -> None:
-        assert estimated_size("{checkin_jwt:base64}", {}) == TOKEN_BYTES * 4 // 3
-
-    def test_a_script_with_problems_still_has_a_size(self) -> None:
-        assert estimated_size("{ {nope} {domain:nope} }", {}) == 24
-
-    def test_an_estimate_over_the_limit_is_reported_before_any_token_exists(self) -> None:
-        problem = estimated_size_problem("{checkin_jwt}", {}, 500, "oci")
-        assert problem is not None
-        assert "will be about 600 bytes" in problem.message
-        assert estimated_size_problem("{checkin_jwt}", {"checkin_jwt": "short"}, 500, "oci") is None
-
-
-class TestShell:
-    @pytest.mark.parametrize(
-        ("script", "shell"),
-        [
-            ("#!/bin/bash\necho", "bash"),
-            ("#!/bin/sh -e", "bash"),
-            ("#! /usr/bin/env bash\r\n", "bash"),
-            ("#!/usr/bin/env -S LANG=C bash -e", "bash"),
-            ("#!/usr/bin/pwsh", "powershell"),
-            ("#!/usr/bin/env pwsh", "powershell"),
-            ("#!/usr/bin/python3", "unknown"),
-            ("#!", "unknown"),
-            ("#!/usr/bin/env", "unknown"),
-            ("<powershell>\nGet-Date", "powershell"),
-            ("<PowerShell>", "powershell"),
-            ("#ps1_sysnative\n", "powershell"),
-            ("#ps1", "powershell"),
-            ("#Requires -RunAsAdministrator", "powershell"),
-            ("<script>\ndir", "cmd"),
-            ("rem cmd\r\ndir", "cmd"),
-            ("@echo off\r\n", "cmd"),
-            ("#cloud-config\nusers: []", "cloud-config"),
-            ("#cloud-config-archive\n", "unknown"),
-            ("echo hello", "unknown"),
-            ("\n#!/bin/bash", "unknown"),
-            ("", "unknown"),
-        ],
-    )
-    def test_is_told_by_the_first_line(self, script: str, shell: str) -> None:
-        assert shell_of(script) == shell
-
-    @given(script=any_text)
-    @settings(deadline=None)
-    def test_is_told_for_any_text(self, script: str) -> None:
-        assert shell_of(script) in {"bash", "powershell", "cmd", "cloud-config", "unknown"}
