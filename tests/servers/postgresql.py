@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,7 +17,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-USER = "poolwright"
+SUPERUSER = "postgres"
 STARTS = 3
 """How often to start with another port, since a port that was free a moment ago may be taken by then."""
 
@@ -32,7 +33,14 @@ SETTINGS = {
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
-    """SQLAlchemy URL of a running server, as its superuser, at the database `postgres`."""
+    """SQLAlchemy URL of a running server, as its superuser, at the database `postgres`. Shared by a run's tests."""
+    with throw_away_server() as url:
+        yield url
+
+
+@contextmanager
+def throw_away_server() -> Iterator[str]:
+    """A server of one's own, for tests that change more than one database: SQLAlchemy URL as for `postgresql_url`."""
     programs = server_programs()
     account = _unprivileged_account()
     # Not pytest's own temporary directory: that one is closed to the account which the server runs as.
@@ -91,13 +99,13 @@ class _Cluster:
             os.chown(self._password_file, self._account.pw_uid, self._account.pw_gid)
         self._run(
             "initdb",
-            *("--pgdata", str(self._data), "--username", USER, "--pwfile", str(self._password_file)),
+            *("--pgdata", str(self._data), "--username", SUPERUSER, "--pwfile", str(self._password_file)),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
         )
         with (self._data / "postgresql.auto.conf").open("a") as settings:
             settings.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
         port = self._start_on_a_free_port()
-        return URL.create("postgresql+psycopg", USER, password, "127.0.0.1", port, "postgres")
+        return URL.create("postgresql+psycopg", SUPERUSER, password, "127.0.0.1", port, "postgres")
 
     def stop(self) -> None:
         """Stop the server, if it runs."""

@@ -71,14 +71,6 @@ class TestPostgreSQL:
     def test_the_next_test_sees_nothing_of_it(self, postgresql_database_url: str) -> None:
         assert tables(postgresql_database_url) == []
 
-    def test_a_database_goes_away_even_when_a_connection_is_left_open(
-        self, postgresql_database_url: str, request: pytest.FixtureRequest
-    ) -> None:
-        engine = create_engine(postgresql_database_url)
-        connection = engine.connect()
-        connection.execute(text("SELECT 1"))
-        request.addfinalizer(engine.dispose)
-
 
 class TestWithoutPostgreSQL:
     @pytest.fixture(autouse=True)
