@@ -12,9 +12,22 @@ from pydantic import Field
 
 from poolwright.domain.autoscale import AutoscaleConfig
 from poolwright.domain.base import Model
-from poolwright.domain.resources import LoadStrategy, PoolType
+from poolwright.domain.resources import LoadStrategy, PoolType, Zone
 from poolwright.domain.servers import SessionKind, Size
 from poolwright.domain.states import ServerState
+
+
+class DrainReason(StrEnum):
+    """Why a server is drained. Only `SCALE_DOWN` is undone by a plan."""
+
+    SCALE_DOWN = "scale_down"
+    ROTATION = "rotation"
+    """It reached its soft age."""
+    ROLLOUT = "rollout"
+    """It was marked for replacement by `pool rollout`."""
+    SPENT = "spent"
+    """Not reusable, and one of its sessions has ended."""
+    OPERATOR = "operator"
 
 
 class SessionView(Model):
@@ -54,6 +67,10 @@ class ServerView(Model):
     config_revision: int = 0
     rollout: bool = False
     """Marked for replacement by `pool rollout`."""
+    drain_reason: DrainReason | None = None
+    """While it drains: why. None counts as an operator's wish: no plan undoes it."""
+    accepts_sessions: bool = True
+    """False: nothing new is placed on it, as on docker agents while their config is inactive."""
 
 
 class WaitingSession(Model):
@@ -97,8 +114,16 @@ class SiblingConfig(Model):
     name: str
     zone: str
     active: bool
+    """Its schedule allows new servers now."""
     paused: bool
+    """By an operator or after failures: it makes no servers now."""
     free_slots: int
+    """Servers that it could still make: what is left of the tightest of its caps."""
+    aggressive: bool = False
+    room_per_server: int = Field(default=1, ge=1)
+    """Server pools: sessions that one of its new servers takes."""
+    agent_size: Size | None = None
+    """Docker agent pools: what one of its new agents counts as; None: unknown, one session each."""
 
 
 class FailureRecord(Model):
@@ -120,6 +145,8 @@ class Snapshot(Model):
     """Servers with an older revision are drifted."""
     pool_type: PoolType
     load_strategy: LoadStrategy = LoadStrategy.MOST_SESSIONS
+    zones: Mapping[str, Zone] = Field(default_factory=dict)
+    """By name, as placement uses them. Without this config's own, `load_strategy` and a zone's defaults hold."""
     paused: str | None = None
     """Why an operator paused this config, or None."""
     servers: tuple[ServerView, ...] = ()
@@ -152,6 +179,8 @@ class Action(Model):
     """None for a creation."""
     vm_provider: str | None = None
     place: str | None = None
+    drain_reason: DrainReason | None = None
+    """With `DRAIN` only: to store with the server, so that later plans know what may be undone."""
     reason: str
 
 

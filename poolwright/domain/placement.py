@@ -1,0 +1,281 @@
+"""Where sessions go.
+
+Who may take a session: running servers that accept sessions, are not spent and have room for this very session. Among
+them the order is:
+
+- The server that is kept for this person, if the caller names one.
+- Server pools: the most room first, so that people are spread evenly; of equals one in the person's zone, then the
+  first by host name. If no server has a free user's place, one where the person already is and a session is left.
+- Docker agents: the person's zone before others (others only if that zone allows it), agents registered by hand before
+  autoscaled ones (if that zone says so), agents that already have the image, then the zone's load strategy; of equals
+  the first by host name.
+
+One pass over a queue looks at each server once for each distinct (zone, image, size) and not once for each session.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Final
+
+from pydantic import Field
+
+from poolwright.domain.base import Model
+from poolwright.domain.resources import LoadStrategy, PoolType, Zone
+from poolwright.domain.room import OpenAgent, OpenServer, covers
+from poolwright.domain.scaling import ServerView, WaitingSession
+from poolwright.domain.servers import Size
+from poolwright.domain.states import ServerState
+from poolwright.domain.wording import agree, counted, size_text
+
+_ANY_ZONE: Final = Zone(name="any")
+
+
+class PlacementRules(Model):
+    """What placement depends on beside the servers and the sessions."""
+
+    pool_type: PoolType
+    zones: Mapping[str, Zone] = Field(default_factory=dict)
+    """By name. The zone of a session decides how agents are ranked for it."""
+
+    def zone_of(self, session: WaitingSession) -> Zone:
+        """The session's zone. A session that is for any zone, or for an unknown one, goes by a zone's defaults, or by
+        the only zone that there is."""
+        if session.zone is not None and session.zone in self.zones:
+            return self.zones[session.zone]
+        return next(iter(self.zones.values())) if len(self.zones) == 1 else _ANY_ZONE
+
+
+class Placement(Model):
+    """The server that a session goes to."""
+
+    server_id: str
+    reason: str
+
+
+class NoRoom(Model):
+    """No server can take the session now."""
+
+    reason: str
+    """A sentence for the person who waits."""
+
+
+class QueueAssignment(Model):
+    """What one pass over a queue gave."""
+
+    assignments: tuple[tuple[str, str], ...]
+    """(session id, server id), in the order of the queue."""
+    unserved: tuple[tuple[str, str], ...]
+    """(session id, reason), in the order of the queue."""
+
+
+def place(
+    session: WaitingSession,
+    servers: Iterable[ServerView],
+    rules: PlacementRules,
+    *,
+    preferred_server_id: str | None = None,
+) -> Placement | NoRoom:
+    """The best server for this session among all of the pool's, or why there is none."""
+    seating = Seating(open_servers(servers, rules.pool_type), rules)
+    found = seating.seat(session, preferred_server_id)
+    if found is None:
+        return NoRoom(reason=seating.why_not(session))
+    assert found.view is not None
+    return Placement(server_id=found.view.id, reason=_why(found, found.view, preferred_server_id))
+
+
+def assign_queue(
+    waiting: Iterable[WaitingSession],
+    servers: Iterable[ServerView],
+    rules: PlacementRules,
+    *,
+    preferred: Mapping[str, str] | None = None,
+) -> QueueAssignment:
+    """Give room to as many waiting sessions as possible: higher priority first, within one who asked first.
+
+    A session without room does not hold up those behind it that fit elsewhere. `preferred` maps a user to the server
+    that is kept for them.
+    """
+    seating = Seating(open_servers(servers, rules.pool_type), rules)
+    kept_for = preferred or {}
+    assignments: list[tuple[str, str]] = []
+    unserved: list[tuple[str, str]] = []
+    for session in sorted(waiting, key=queue_order):
+        found = seating.seat(session, kept_for.get(session.user))
+        if found is None:
+            unserved.append((session.id, seating.why_not(session)))
+        else:
+            assert found.view is not None
+            assignments.append((session.id, found.view.id))
+    return QueueAssignment(assignments=tuple(assignments), unserved=tuple(unserved))
+
+
+def queue_order(session: WaitingSession) -> tuple[object, ...]:
+    """Sort key of the queue."""
+    return (-session.priority, session.requested_at, session.id)
+
+
+def open_servers(servers: Iterable[ServerView], pool_type: PoolType) -> Sequence[OpenServer | OpenAgent]:
+    """Those that may take sessions now."""
+    usable = (server for server in servers if server.state is ServerState.RUNNING and server.accepts_sessions)
+    if pool_type is PoolType.SERVER:
+        return [OpenServer.of(server) for server in usable]
+    return [OpenAgent.of(server) for server in usable]
+
+
+_Shape = tuple[object, ...]
+_Entry = tuple[tuple[object, ...], int, int]
+
+
+class Seating:
+    """Hands out the room of some servers, session by session, in the order that this module states.
+
+    For each shape of session it keeps a heap of the servers that could take it. A server whose room changed is pushed
+    again with a new version; its old entries are dropped when they come up.
+    """
+
+    def __init__(self, servers: Sequence[OpenServer | OpenAgent], rules: PlacementRules) -> None:
+        self._servers: list[OpenServer | OpenAgent] = list(servers)
+        self._rules = rules
+        self._versions = [0] * len(self._servers)
+        self._positions = {server.view.id: n for n, server in enumerate(self._servers) if server.view is not None}
+        self._rankings: dict[_Shape, tuple[WaitingSession, list[_Entry]]] = {}
+        self._present: dict[str, set[int]] | None = None
+        self._refused: set[tuple[_Shape, str, str]] = set()
+
+    def seat(self, session: WaitingSession, preferred_server_id: str | None = None) -> OpenServer | OpenAgent | None:
+        """Give the session to the best server and return it, or return None. Room never grows in between, so a person
+        who was refused once is refused again at no cost."""
+        shape = _shape(session)
+        if (shape, session.user, session.kind) in self._refused:
+            return None
+        position = self._positions.get(preferred_server_id) if preferred_server_id else None
+        if position is None or not self._servers[position].takes(session):
+            position = self._best(shape, session)
+        if position is None:
+            position = self._where_present(session)
+        if position is None:
+            self._refused.add((shape, session.user, session.kind))
+            return None
+        server = self._servers[position]
+        server.take(session)
+        self._rank_again(position)
+        if self._present is not None:
+            self._present.setdefault(session.user, set()).add(position)
+        return server
+
+    def why_not(self, session: WaitingSession) -> str:
+        """Why `seat` returned None, as a sentence for the person."""
+        count = len(self._servers)
+        if count == 0:
+            return "No server of the pool is running."
+        if self._rules.pool_type is PoolType.SERVER:
+            if any(server.has_room_for(session) for server in self._servers):
+                return "Each server with room already has a desktop of this person: one person gets one on a server."
+            return f"{_all_of(count, 'running server')} {agree(count, 'is', 'are')} full."
+        return self._why_no_agent(session)
+
+    def _best(self, shape: _Shape, session: WaitingSession) -> int | None:
+        if shape not in self._rankings:
+            self._rankings[shape] = (session, self._rank_all(session))
+        ranking = self._rankings[shape][1]
+        passed_over: list[_Entry] = []
+        best = None
+        while ranking:
+            _, version, position = ranking[0]
+            if version != self._versions[position]:
+                heappop(ranking)
+            elif self._servers[position].takes(session):
+                best = position
+                break
+            else:
+                passed_over.append(heappop(ranking))
+        for entry in passed_over:
+            heappush(ranking, entry)
+        return best
+
+    def _rank_all(self, session: WaitingSession) -> list[_Entry]:
+        zone = self._rules.zone_of(session)
+        entries: list[_Entry] = [
+            (_rank(server, session, zone), version, position)
+            for position, (server, version) in enumerate(zip(self._servers, self._versions, strict=True))
+            if server.has_room_for(session) and _in_reach(server, session, zone)
+        ]
+        heapify(entries)
+        return entries
+
+    def _rank_again(self, position: int) -> None:
+        server = self._servers[position]
+        self._versions[position] += 1
+        for session, ranking in self._rankings.values():
+            zone = self._rules.zone_of(session)
+            if server.has_room_for(session) and _in_reach(server, session, zone):
+                heappush(ranking, (_rank(server, session, zone), self._versions[position], position))
+
+    def _where_present(self, session: WaitingSession) -> int | None:
+        """A server without a free user's place, on which the person already is."""
+        if self._rules.pool_type is not PoolType.SERVER:
+            return None
+        if self._present is None:
+            self._present = {}
+            for position, server in enumerate(self._servers):
+                for user in server.users() if isinstance(server, OpenServer) else ():
+                    self._present.setdefault(user, set()).add(position)
+        zone = self._rules.zone_of(session)
+        able = [n for n in self._present.get(session.user, ()) if self._servers[n].takes(session)]
+        return min(able, key=lambda n: _rank(self._servers[n], session, zone), default=None)
+
+    def _why_no_agent(self, session: WaitingSession) -> str:
+        wanted = size_text(session.size)
+        agents = [server for server in self._servers if isinstance(server, OpenAgent)]
+        big_enough = [agent for agent in agents if _can_ever_hold(agent, session.size)]
+        if not big_enough:
+            return f"No agent that runs is big enough for {wanted}."
+        zone = self._rules.zone_of(session)
+        if not any(_in_reach(agent, session, zone) for agent in big_enough):
+            return f"No agent in zone {session.zone!r} is big enough for {wanted}, and other zones are not searched."
+        return f"No agent has {wanted} free now."
+
+
+def _shape(session: WaitingSession) -> _Shape:
+    size = session.size
+    return (session.zone, session.image, size.cores, size.memory_mib, size.gpus)
+
+
+def _rank(server: OpenServer | OpenAgent, session: WaitingSession, zone: Zone) -> tuple[object, ...]:
+    view = server.view
+    assert view is not None
+    elsewhere = session.zone is not None and view.zone != session.zone
+    if isinstance(server, OpenServer):
+        return (-server.sessions_room, elsewhere, view.hostname, view.id)
+    autoscaled = zone.prioritize_static_agents and view.autoscale is not None
+    must_pull = session.image is not None and session.image not in view.images
+    return (elsewhere, autoscaled, must_pull, _strategy_rank(server, zone.load_strategy), view.hostname, view.id)
+
+
+def _strategy_rank(agent: OpenAgent, strategy: LoadStrategy) -> float:
+    if strategy is LoadStrategy.LEAST_LOAD:
+        return agent.load
+    return -agent.sessions if strategy is LoadStrategy.MOST_SESSIONS else agent.sessions
+
+
+def _in_reach(server: OpenServer | OpenAgent, session: WaitingSession, zone: Zone) -> bool:
+    if isinstance(server, OpenServer) or session.zone is None or zone.search_alternate_zones:
+        return True
+    return server.view is not None and server.view.zone == session.zone
+
+
+def _can_ever_hold(agent: OpenAgent, size: Size) -> bool:
+    return covers((agent.size.cores, agent.size.memory_mib, agent.size.gpus), (size.cores, size.memory_mib, size.gpus))
+
+
+def _why(server: OpenServer | OpenAgent, view: ServerView, preferred_server_id: str | None) -> str:
+    if view.id == preferred_server_id:
+        return f"{view.hostname} is kept for this person."
+    if isinstance(server, OpenServer):
+        return f"{view.hostname} has the most room; {counted(server.sessions_left, 'session')} left after this one."
+    return f"{view.hostname} is the first of the agents with room by the zone's order."
+
+
+def _all_of(count: int, noun: str) -> str:
+    return f"The only {noun}" if count == 1 else f"All {count:,} {noun}s"

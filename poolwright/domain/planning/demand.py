@@ -1,0 +1,196 @@
+"""Who waits, and for which of their sessions this config makes servers.
+
+Waiting sessions are seated in thought: first on what runs, then on what is coming, then on what was drained only
+because it was too much. What is left is dealt out to the pool's configs in order (docker agents: those of the person's
+zone first; then by name), each as far as its slots go. Every config of the pool deals out in the same way from the same
+facts, so for each session exactly one of them makes a server.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from poolwright.domain.placement import PlacementRules, Seating, queue_order
+from poolwright.domain.planning.supply import Stock, Supply
+from poolwright.domain.planning.terms import Terms
+from poolwright.domain.room import OpenAgent, OpenServer
+from poolwright.domain.scaling import SiblingConfig, Snapshot, WaitingSession
+from poolwright.domain.servers import Size
+
+
+@dataclass(slots=True)
+class Demand:
+    """What becomes of the waiting sessions."""
+
+    on_running: int = 0
+    """Sessions that fit on what runs: they are about to be placed."""
+    on_coming: int = 0
+    """Sessions that servers on the way will serve."""
+    on_drained: int = 0
+    """Sessions for which drained servers are had back, here or by another config."""
+    ours: int = 0
+    """Sessions for which this config makes servers."""
+    new_servers: Stock = field(default_factory=list)
+    """The servers to make for them, filled in thought."""
+    elsewhere: Counter[str] = field(default_factory=Counter)
+    """Config -> sessions that it makes servers for."""
+    without_slot: list[WaitingSession] = field(default_factory=list)
+    """No config that could hold them may make another server now."""
+    too_big: list[WaitingSession] = field(default_factory=list)
+    """No config could ever hold them on one agent."""
+    out_of_reach: list[WaitingSession] = field(default_factory=list)
+    """The pool has no config in their zone, and their zone does not search others."""
+
+
+class FirstFit:
+    """Fills servers in order, each session on the first that takes it.
+
+    A server that lacks room for a shape never has room for it again, so each shape remembers how far it has got and
+    the whole pass stays linear.
+    """
+
+    def __init__(self, servers: Iterable[OpenServer | OpenAgent] = ()) -> None:
+        self.servers: Stock = list(servers)
+        self._first_candidate: dict[Size, int] = {}
+
+    def take(self, session: WaitingSession) -> bool:
+        """Seat the session if any server takes it."""
+        position = self._first_candidate.get(session.size, 0)
+        while position < len(self.servers) and not self.servers[position].has_room_for(session):
+            position += 1
+        self._first_candidate[session.size] = position
+        for server in self._from(position):
+            if server.takes(session):
+                server.take(session)
+                return True
+        return False
+
+    def _from(self, position: int) -> Iterator[OpenServer | OpenAgent]:
+        for n in range(position, len(self.servers)):
+            yield self.servers[n]
+
+
+class Maker:
+    """A config that may make servers for waiting sessions, as far as its slots go."""
+
+    def __init__(self, config: SiblingConfig, terms: Terms | None) -> None:
+        self.name = config.name
+        self.zone = config.zone
+        self.made = FirstFit()
+        self._config = config
+        self._terms = terms
+        self._slots_left = config.free_slots if config.active and not config.paused else 0
+
+    def take(self, session: WaitingSession) -> bool:
+        """Seat the session on a server that is to be made already, or on one more."""
+        if self.made.take(session):
+            return True
+        if self._slots_left <= 0:
+            return False
+        server = self._imagine()
+        if not server.takes(session):
+            return False
+        server.take(session)
+        self._slots_left -= 1
+        self.made.servers.append(server)
+        return True
+
+    def could_ever_take(self, session: WaitingSession) -> bool:
+        """True if one of its servers, empty, would take the session."""
+        return self._imagine().takes(session)
+
+    def _imagine(self) -> OpenServer | OpenAgent:
+        server = self._imagine_any()
+        server.limit = 1 if self._config.aggressive else server.limit
+        return server
+
+    def _imagine_any(self) -> OpenServer | OpenAgent:
+        if self._terms is not None:
+            return self._terms.imagine()
+        if self._config.agent_size is not None:
+            return OpenAgent(self._config.agent_size)
+        return OpenServer(self._config.room_per_server, None)
+
+
+def demand_of(snapshot: Snapshot, terms: Terms, supply: Supply, rules: PlacementRules, free_slots: int) -> Demand:
+    """Seat the waiting sessions in thought. The stock's room is what is left for standby afterwards."""
+    demand = Demand()
+    if not snapshot.waiting:
+        return demand
+    left = sorted(snapshot.waiting, key=queue_order)
+    accepting = terms.counts_sessions or terms.active
+    demand.on_running, left = _seat([*(supply.running if accepting else ()), *supply.other_running], left, rules)
+    coming = [*(supply.coming if accepting else ()), *supply.other_coming]
+    _limit_aggressive(coming, snapshot)
+    demand.on_coming, left = _seat(coming, left, rules)
+    _lift_limits(coming)
+    demand.on_drained, left = _seat([*supply.drained, *supply.other_drained], left, rules)
+    _deal_out(demand, left, _makers(snapshot, terms, free_slots), rules, terms)
+    return demand
+
+
+def _seat(stock: Stock, sessions: list[WaitingSession], rules: PlacementRules) -> tuple[int, list[WaitingSession]]:
+    if not stock or not sessions:
+        return 0, sessions
+    seating = Seating(stock, rules)
+    left = [session for session in sessions if seating.seat(session) is None]
+    return len(sessions) - len(left), left
+
+
+def _limit_aggressive(coming: Stock, snapshot: Snapshot) -> None:
+    """Where each waiting person is to have a server of their own, a server on the way is there for one of them."""
+    aggressive = {sibling.name for sibling in snapshot.siblings if sibling.aggressive}
+    if snapshot.autoscale.aggressive:
+        aggressive.add(snapshot.autoscale.name)
+    for server in coming:
+        if server.view is not None and server.view.autoscale in aggressive:
+            server.limit = 1
+
+
+def _lift_limits(stock: Stock) -> None:
+    for server in stock:
+        server.limit = None
+
+
+def _makers(snapshot: Snapshot, terms: Terms, free_slots: int) -> list[Maker]:
+    autoscale = terms.autoscale
+    own = SiblingConfig(
+        name=autoscale.name,
+        zone=autoscale.zone,
+        active=terms.active,
+        paused=snapshot.paused is not None,
+        free_slots=free_slots,
+        aggressive=autoscale.aggressive,
+    )
+    makers = [Maker(own, terms), *(Maker(sibling, None) for sibling in snapshot.siblings)]
+    return sorted(makers, key=lambda maker: maker.name)
+
+
+def _deal_out(
+    demand: Demand, sessions: list[WaitingSession], makers: list[Maker], rules: PlacementRules, terms: Terms
+) -> None:
+    in_order: dict[str | None, list[Maker]] = {}
+    for session in sessions:
+        zone = None if terms.counts_sessions else session.zone
+        if zone not in in_order:
+            in_order[zone] = _makers_for(session, makers, rules) if zone else makers
+        taker = next((maker for maker in in_order[zone] if maker.take(session)), None)
+        if taker is not None and taker.name == terms.autoscale.name:
+            demand.ours += 1
+        elif taker is not None:
+            demand.elsewhere[taker.name] += 1
+        elif not in_order[zone]:
+            demand.out_of_reach.append(session)
+        elif any(maker.could_ever_take(session) for maker in in_order[zone]):
+            demand.without_slot.append(session)
+        else:
+            demand.too_big.append(session)
+    demand.new_servers = next(maker.made.servers for maker in makers if maker.name == terms.autoscale.name)
+    _lift_limits(demand.new_servers)
+
+
+def _makers_for(session: WaitingSession, makers: list[Maker], rules: PlacementRules) -> list[Maker]:
+    near = [maker for maker in makers if maker.zone == session.zone]
+    if not rules.zone_of(session).search_alternate_zones:
+        return near
+    return [*near, *(maker for maker in makers if maker.zone != session.zone)]

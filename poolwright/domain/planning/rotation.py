@@ -1,0 +1,132 @@
+"""Replacement by age and by rollout: the room that goes is there again before it goes.
+
+Servers that retire no longer count as room that stays, so growth makes their replacements; only when that room runs is
+the old server drained. All servers of an age retire together, as far as the caps allow. Servers marked by a rollout
+retire one at a time: an idle one first, then the oldest.
+
+If the caps leave no slot for a replacement, and nothing is on the way up or down, one idle server is drained although
+its room is wanted: the slot that it frees is its replacement's.
+"""
+
+from dataclasses import dataclass, field
+
+from poolwright.domain.planning.ages import Ages
+from poolwright.domain.planning.growth import Growth, Slots
+from poolwright.domain.planning.supply import Stock, Supply, room_of, view_of
+from poolwright.domain.planning.terms import Terms
+from poolwright.domain.room import Amount, OpenAgent, OpenServer, minus
+from poolwright.domain.scaling import DrainReason
+from poolwright.domain.states import ServerState
+
+
+@dataclass(slots=True)
+class Retirement:
+    """Which of the running servers are to be replaced."""
+
+    ids: frozenset[str]
+    """All that retire now."""
+    due: Stock
+    """Those that may be drained now, in this order: past their soft age, the oldest first; then one of a rollout."""
+    marked: int
+    """Servers marked by a rollout that still run."""
+    fresh: Stock
+    """The running servers that stay."""
+
+
+@dataclass(slots=True)
+class Ready:
+    """Room that runs, while servers are taken off it one by one."""
+
+    room: Amount
+    count: int
+    fresh_room: Amount
+    """Without the servers that retire."""
+    fresh_count: int
+
+    def remove(self, server: OpenServer | OpenAgent, *, retiring: bool) -> None:
+        """The server is drained."""
+        self.room = minus(self.room, server.room)
+        self.count -= 1
+        if not retiring:
+            self.fresh_room = minus(self.fresh_room, server.room)
+            self.fresh_count -= 1
+
+
+@dataclass(slots=True)
+class Rotated:
+    """What rotation and rollout do now."""
+
+    drained: list[tuple[OpenServer | OpenAgent, DrainReason]] = field(default_factory=list)
+    for_the_slot: OpenServer | OpenAgent | None = None
+    """Drained, as the last of them, although its room is wanted."""
+    wait: Stock = field(default_factory=list)
+    """Due, but their replacements do not run yet."""
+
+
+def retirement_of(supply: Supply, ages: Ages) -> Retirement:
+    """Who retires."""
+    retiring = [server for server in supply.running if ages.is_retiring(view_of(server))]
+    ids = {view_of(server).id for server in retiring}
+    due = sorted((server for server in retiring if ages.is_due(view_of(server))), key=_oldest_first)
+    marked = [server for server in supply.running if view_of(server).rollout and view_of(server).id not in ids]
+    if marked:
+        turn = min(marked, key=lambda server: (bool(view_of(server).sessions), *_oldest_first(server)))
+        ids.add(view_of(turn).id)
+        due.append(turn)
+    fresh = [server for server in supply.running if view_of(server).id not in ids]
+    return Retirement(ids=frozenset(ids), due=due, marked=len(marked), fresh=fresh)
+
+
+def ready_room(supply: Supply, retirement: Retirement, terms: Terms) -> Ready:
+    """The room that runs, beside what is seated on it by now."""
+    return Ready(
+        room=room_of(supply.running, terms),
+        count=len(supply.running),
+        fresh_room=room_of(retirement.fresh, terms),
+        fresh_count=len(retirement.fresh),
+    )
+
+
+def rotate(terms: Terms, supply: Supply, retirement: Retirement, ready: Ready, slots: Slots, growth: Growth) -> Rotated:
+    """Drain what is due, as long as enough room runs without it. Takes it off `ready`."""
+    rotated = Rotated()
+    for server in retirement.due:
+        if server.taken == 0 and _can_be_spared(server, ready, terms):
+            _drain(server, rotated, ready)
+        else:
+            rotated.wait.append(server)
+    idle = [server for server in rotated.wait if not view_of(server).sessions and server.taken == 0]
+    if idle and not rotated.drained and _has_to_dip(supply, slots, growth):
+        rotated.wait.remove(idle[0])
+        rotated.for_the_slot = idle[0]
+        _drain(idle[0], rotated, ready)
+    return rotated
+
+
+def _drain(server: OpenServer | OpenAgent, rotated: Rotated, ready: Ready) -> None:
+    view = view_of(server)
+    ready.remove(server, retiring=True)
+    rotated.drained.append((server, DrainReason.ROLLOUT if view.rollout else DrainReason.ROTATION))
+
+
+def _can_be_spared(server: OpenServer | OpenAgent, ready: Ready, terms: Terms) -> bool:
+    """Room of its own that is wanted keeps it; a full server can go at any time."""
+    if ready.count - 1 < terms.floor:
+        return False
+    without = minus(ready.room, server.room)
+    return all(
+        room == 0 or left >= need - 1e-9 for room, left, need in zip(server.room, without, terms.standby, strict=True)
+    )
+
+
+def _has_to_dip(supply: Supply, slots: Slots, growth: Growth) -> bool:
+    on_the_way_out = any(
+        server.state in {ServerState.DELETING, ServerState.FAILED}
+        or (server.state is ServerState.DRAINING and not server.sessions)
+        for server in supply.own
+    )
+    return slots.cap_left == 0 and not slots.paused and not (growth.creations or supply.coming or on_the_way_out)
+
+
+def _oldest_first(server: OpenServer | OpenAgent) -> tuple[object, ...]:
+    return (view_of(server).created_at, view_of(server).id)

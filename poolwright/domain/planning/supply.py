@@ -1,0 +1,116 @@
+"""The servers of the pool, sorted by what a decision may do with them."""
+
+from dataclasses import dataclass, field
+
+from poolwright.domain.planning.ages import Ages
+from poolwright.domain.planning.terms import Terms
+from poolwright.domain.room import Amount, OpenAgent, OpenServer, is_spent, total
+from poolwright.domain.scaling import DrainReason, ServerView, SiblingConfig, Snapshot
+from poolwright.domain.states import COMING, ServerState
+
+Stock = list[OpenServer | OpenAgent]
+
+
+@dataclass(slots=True)
+class Supply:
+    """Room that is there, is coming, or could be had back. Waiting sessions are seated on it in thought."""
+
+    own: list[ServerView] = field(default_factory=list)
+    """Every server of this config that is not deleted: what its caps count."""
+    running: Stock = field(default_factory=list)
+    """Of this config, running; without the spent and the overdue."""
+    coming: Stock = field(default_factory=list)
+    """Of this config, on the way to running."""
+    drained: Stock = field(default_factory=list)
+    """Of this config, drained only because they were too many: they can be had back, and in this order. Those with the
+    most room first, so that few are had back; of equals the youngest, which lasts longest."""
+    other_running: Stock = field(default_factory=list)
+    """Of the rest of the pool: registered by hand or made by other configs."""
+    other_coming: Stock = field(default_factory=list)
+    other_drained: Stock = field(default_factory=list)
+    spent: list[ServerView] = field(default_factory=list)
+    """Running and not reusable; one of its sessions has ended and none is left."""
+    overdue: list[ServerView] = field(default_factory=list)
+    """Running or draining, and past the hard age."""
+
+    def count(self, state: ServerState) -> int:
+        """Servers of this config in this state."""
+        return sum(server.state is state for server in self.own)
+
+
+def supply_of(snapshot: Snapshot, terms: Terms, ages: Ages) -> Supply:
+    """Sort the pool's servers. Those of others are opened only if somebody waits for their room."""
+    supply = Supply()
+    siblings = {sibling.name: sibling for sibling in snapshot.siblings}
+    for server in snapshot.servers:
+        if server.autoscale == terms.autoscale.name:
+            supply.own.append(server)
+            _sort_own(supply, server, terms, ages)
+        elif snapshot.waiting:
+            _sort_other(supply, server, terms, siblings)
+    supply.drained = _below_ceiling(supply, terms)
+    return supply
+
+
+def room_of(stock: Stock, terms: Terms) -> Amount:
+    """The room of all of them together."""
+    return total((server.room for server in stock), len(terms.new_server))
+
+
+def view_of(server: OpenServer | OpenAgent) -> ServerView:
+    """The record behind a server that exists."""
+    assert server.view is not None
+    return server.view
+
+
+def _sort_own(supply: Supply, server: ServerView, terms: Terms, ages: Ages) -> None:
+    state = server.state
+    if state is ServerState.RUNNING:
+        if ages.is_overdue(server):
+            supply.overdue.append(server)
+        elif terms.counts_sessions and not server.sessions and is_spent(server):
+            supply.spent.append(server)
+        else:
+            supply.running.append(terms.open(server))
+    elif state is ServerState.DRAINING:
+        if ages.is_overdue(server):
+            supply.overdue.append(server)
+        elif terms.active and not ages.is_retiring(server) and _was_only_too_much(server, terms):
+            supply.drained.append(terms.open(server))
+    elif state in COMING:
+        supply.coming.append(terms.open(server, empty=True))
+
+
+def _sort_other(supply: Supply, server: ServerView, terms: Terms, siblings: dict[str, SiblingConfig]) -> None:
+    sibling = siblings.get(server.autoscale) if server.autoscale else None
+    asleep = server.autoscale is not None and (sibling is None or not sibling.active)
+    if not server.accepts_sessions or (asleep and not terms.counts_sessions):
+        return
+    if server.state is ServerState.RUNNING:
+        supply.other_running.append(terms.open(server))
+    elif server.state in COMING:
+        supply.other_coming.append(terms.open(server, empty=True))
+    elif sibling and sibling.active and not sibling.paused and _was_only_too_much(server, terms):
+        supply.other_drained.append(terms.open(server))
+
+
+def _was_only_too_much(server: ServerView, terms: Terms) -> bool:
+    """Drained for no fault of its own, so that it is as good as any when room is short again."""
+    return (
+        server.state is ServerState.DRAINING
+        and server.drain_reason is DrainReason.SCALE_DOWN
+        and not server.rollout
+        and not (terms.counts_sessions and is_spent(server))
+    )
+
+
+def _below_ceiling(supply: Supply, terms: Terms) -> Stock:
+    in_order = sorted(supply.drained, key=_undrain_order)
+    if terms.ceiling is None:
+        return in_order
+    return in_order[: max(0, terms.ceiling - len(supply.running) - len(supply.coming))]
+
+
+def _undrain_order(server: OpenServer | OpenAgent) -> tuple[object, ...]:
+    view = view_of(server)
+    return (*(-room for room in server.room), -view.created_at.timestamp(), view.id)
