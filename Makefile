@@ -52,7 +52,7 @@ static: $(dev_installed)
 	@$(bin)/ruff format --check .
 	@$(bin)/ruff check .
 	@$(bin)/mypy
-	@$(bin)/lint-imports --no-cache
+	@$(bin)/lint-imports --no-cache --no-logo
 
 format: $(dev_installed)
 	@$(bin)/ruff check --fix-only .
