@@ -1,1 +1,8 @@
 """Temporal workflows: only orchestration, deterministic, sandboxed."""
+
+from workflows.pool_scaling import PoolScaling
+from workflows.server_lifecycle import ServerLifecycle
+from workflows.watchdog import Watchdog
+
+ALL_WORKFLOWS: list[type] = [ServerLifecycle, PoolScaling, Watchdog]
+"""What a worker runs and a replay test replays."""

@@ -74,7 +74,8 @@ class FailurePolicy(Model):
     """What happens when servers do not become ready."""
 
     boot_deadline_seconds: int = Field(default=1800, ge=1)
-    """From the start of the VM's creation to its check-in as running."""
+    """From the moment the provider has the VM to its check-in as running; a creation that is refused for passing
+    trouble is given up after as long."""
     budget: int = Field(default=3, ge=1)
     """This many failures within the window pause creation."""
     window_seconds: int = Field(default=1200, ge=1)

@@ -21,9 +21,8 @@ from pydantic import Field
 
 from poolwright.domain.base import Model
 from poolwright.domain.resources import LoadStrategy, PoolType, Zone
-from poolwright.domain.room import OpenAgent, OpenServer, covers
+from poolwright.domain.room import Open, OpenAgent, OpenServer, amount_of, covers
 from poolwright.domain.scaling import ServerView, WaitingSession
-from poolwright.domain.servers import Size
 from poolwright.domain.states import ServerState
 from poolwright.domain.wording import agree, counted, size_text
 
@@ -80,8 +79,7 @@ def place(
     found = seating.seat(session, preferred_server_id)
     if found is None:
         return NoRoom(reason=seating.why_not(session))
-    assert found.view is not None
-    return Placement(server_id=found.view.id, reason=_why(found, found.view, preferred_server_id))
+    return Placement(server_id=found.view.id, reason=_why(found, preferred_server_id))
 
 
 def assign_queue(
@@ -105,7 +103,6 @@ def assign_queue(
         if found is None:
             unserved.append((session.id, seating.why_not(session)))
         else:
-            assert found.view is not None
             assignments.append((session.id, found.view.id))
     return QueueAssignment(assignments=tuple(assignments), unserved=tuple(unserved))
 
@@ -115,12 +112,12 @@ def queue_order(session: WaitingSession) -> tuple[object, ...]:
     return (-session.priority, session.requested_at, session.id)
 
 
-def open_servers(servers: Iterable[ServerView], pool_type: PoolType) -> Sequence[OpenServer | OpenAgent]:
+def open_servers(servers: Iterable[ServerView], pool_type: PoolType) -> Sequence[Open]:
     """Those that may take sessions now."""
     usable = (server for server in servers if server.state is ServerState.RUNNING and server.accepts_sessions)
     if pool_type is PoolType.SERVER:
-        return [OpenServer.of(server) for server in usable]
-    return [OpenAgent.of(server) for server in usable]
+        return [OpenServer(server) for server in usable]
+    return [OpenAgent(server) for server in usable]
 
 
 _Shape = tuple[object, ...]
@@ -134,16 +131,16 @@ class Seating:
     again with a new version; its old entries are dropped when they come up.
     """
 
-    def __init__(self, servers: Sequence[OpenServer | OpenAgent], rules: PlacementRules) -> None:
-        self._servers: list[OpenServer | OpenAgent] = list(servers)
+    def __init__(self, servers: Sequence[Open], rules: PlacementRules) -> None:
+        self._servers: list[Open] = list(servers)
         self._rules = rules
         self._versions = [0] * len(self._servers)
-        self._positions = {server.view.id: n for n, server in enumerate(self._servers) if server.view is not None}
+        self._positions = {server.view.id: n for n, server in enumerate(self._servers)}
         self._rankings: dict[_Shape, tuple[WaitingSession, list[_Entry]]] = {}
         self._present: dict[str, set[int]] | None = None
         self._refused: set[tuple[_Shape, str, str]] = set()
 
-    def seat(self, session: WaitingSession, preferred_server_id: str | None = None) -> OpenServer | OpenAgent | None:
+    def seat(self, session: WaitingSession, preferred_server_id: str | None = None) -> Open | None:
         """Give the session to the best server and return it, or return None. Room never grows in between, so a person
         who was refused once is refused again at no cost."""
         shape = _shape(session)
@@ -228,7 +225,7 @@ class Seating:
     def _why_no_agent(self, session: WaitingSession) -> str:
         wanted = size_text(session.size)
         agents = [server for server in self._servers if isinstance(server, OpenAgent)]
-        big_enough = [agent for agent in agents if _can_ever_hold(agent, session.size)]
+        big_enough = [agent for agent in agents if covers(amount_of(agent.view.size), amount_of(session.size))]
         if not big_enough:
             return f"No agent that runs is big enough for {wanted}."
         zone = self._rules.zone_of(session)
@@ -242,9 +239,8 @@ def _shape(session: WaitingSession) -> _Shape:
     return (session.zone, session.image, size.cores, size.memory_mib, size.gpus)
 
 
-def _rank(server: OpenServer | OpenAgent, session: WaitingSession, zone: Zone) -> tuple[object, ...]:
+def _rank(server: Open, session: WaitingSession, zone: Zone) -> tuple[object, ...]:
     view = server.view
-    assert view is not None
     elsewhere = session.zone is not None and view.zone != session.zone
     if isinstance(server, OpenServer):
         return (-server.sessions_room, elsewhere, view.hostname, view.id)
@@ -259,17 +255,14 @@ def _strategy_rank(agent: OpenAgent, strategy: LoadStrategy) -> float:
     return -agent.sessions if strategy is LoadStrategy.MOST_SESSIONS else agent.sessions
 
 
-def _in_reach(server: OpenServer | OpenAgent, session: WaitingSession, zone: Zone) -> bool:
+def _in_reach(server: Open, session: WaitingSession, zone: Zone) -> bool:
     if isinstance(server, OpenServer) or session.zone is None or zone.search_alternate_zones:
         return True
-    return server.view is not None and server.view.zone == session.zone
+    return server.view.zone == session.zone
 
 
-def _can_ever_hold(agent: OpenAgent, size: Size) -> bool:
-    return covers((agent.size.cores, agent.size.memory_mib, agent.size.gpus), (size.cores, size.memory_mib, size.gpus))
-
-
-def _why(server: OpenServer | OpenAgent, view: ServerView, preferred_server_id: str | None) -> str:
+def _why(server: Open, preferred_server_id: str | None) -> str:
+    view = server.view
     if view.id == preferred_server_id:
         return f"{view.hostname} is kept for this person."
     if isinstance(server, OpenServer):

@@ -1,9 +1,9 @@
 """Room: what servers can still take while sessions are handed out, in placement and in planning alike."""
 
 from collections.abc import Iterable
-from typing import Final, Protocol
+from typing import Final
 
-from poolwright.domain.scaling import ServerView, SessionView, WaitingSession
+from poolwright.domain.scaling import ServerView, WaitingSession
 from poolwright.domain.servers import SessionKind, Size
 
 Amount = tuple[float, ...]
@@ -47,69 +47,37 @@ def is_spent(server: ServerView) -> bool:
     return not server.reusable and server.served > len(server.sessions)
 
 
-class Open(Protocol):
-    """A server, existing or imagined, that sessions are being handed out on. Its room shrinks as it takes them."""
-
-    view: ServerView | None
-    """None: imagined, a server that could be made."""
-    taken: int
-    """Sessions that it took in this round, beside those that it already had."""
-    limit: int | None
-    """Takes no more than this many sessions in this round; None: as many as fit."""
-
-    @property
-    def room(self) -> Amount:
-        """What is left, never negative."""
-
-    def has_room_for(self, session: WaitingSession) -> bool:
-        """True if a session of this size fits, whoever it is for."""
-
-    def takes(self, session: WaitingSession) -> bool:
-        """True if this very session, for this very person, can go here."""
-
-    def take(self, session: WaitingSession) -> None:
-        """Hand it the session; the caller has asked `takes`."""
-
-
 class OpenServer:
-    """A server of a server pool. Its room is the lower of the sessions left and, where users count, the users left."""
+    """A server of a server pool that sessions are being handed out on, or one that could be made.
 
-    __slots__ = ("_desktops", "_live", "_users", "_users_left", "limit", "sessions_left", "taken", "view")
+    Its room is the lower of the sessions left and, where users count, the users left. A spent server has none.
+    """
 
-    def __init__(
-        self,
-        max_sessions: int,
-        max_users: int | None,
-        live: tuple[SessionView, ...] = (),
-        view: ServerView | None = None,
-    ) -> None:
+    __slots__ = ("_desktops", "_users", "_users_left", "limit", "sessions_left", "sessions_room", "taken", "view")
+
+    def __init__(self, view: ServerView) -> None:
+        live = view.sessions
         self.view = view
         self.taken = 0
+        """Sessions that it took since it was opened."""
         self.limit: int | None = None
-        self.sessions_left = max(0, max_sessions - len(live))
-        self._live = live
+        """It takes no more than this many; None: as many as fit."""
+        left = 0 if is_spent(view) else view.max_sessions - len(live)
+        self.sessions_left = max(left, 0)
+        self.sessions_room = self.sessions_left
+        """Sessions for people who are not on it yet."""
         self._desktops: set[str] | None = None
         self._users: set[str] | None = None
         self._users_left = 0
-        if max_users is not None:
+        if view.counts_users:
             self._users = {session.user for session in live}
-            self._users_left = max(0, max_users - len(self._users))
-
-    @classmethod
-    def of(cls, view: ServerView) -> "OpenServer":
-        """The server as it stands. A spent one has no room."""
-        max_sessions = 0 if is_spent(view) else view.max_sessions
-        return cls(max_sessions, view.max_users if view.counts_users else None, view.sessions, view)
+            self._users_left = max(view.max_users - len(self._users), 0)
+            self.sessions_room = min(self.sessions_left, self._users_left)
 
     @property
     def room(self) -> Amount:
         """`(sessions,)`"""
         return (self.sessions_room,)
-
-    @property
-    def sessions_room(self) -> int:
-        """Sessions for people who are not on it yet."""
-        return self.sessions_left if self._users is None else min(self.sessions_left, self._users_left)
 
     def has_room_for(self, session: WaitingSession) -> bool:  # noqa: ARG002
         """Sessions of server pools are all of one size."""
@@ -132,6 +100,7 @@ class OpenServer:
             self._users_left -= 1
         self.sessions_left -= 1
         self.taken += 1
+        self.sessions_room = self.sessions_left if self._users is None else min(self.sessions_left, self._users_left)
 
     def users(self) -> Iterable[str]:
         """People on it, where their number is limited."""
@@ -139,33 +108,32 @@ class OpenServer:
 
     def _desktop_users(self) -> set[str]:
         if self._desktops is None:
-            self._desktops = {session.user for session in self._live if session.kind is SessionKind.DESKTOP}
+            self._desktops = {session.user for session in self.view.sessions if session.kind is SessionKind.DESKTOP}
         return self._desktops
 
 
 class OpenAgent:
-    """A docker agent. Its room is its planning size less the sizes of its sessions."""
+    """A docker agent that sessions are being handed out on, or one that could be made.
 
-    __slots__ = ("cores", "gpus", "limit", "memory_mib", "sessions", "size", "taken", "view")
+    Its room is its planning size less the sizes of its sessions.
+    """
 
-    def __init__(self, size: Size, live: tuple[SessionView, ...] = (), view: ServerView | None = None) -> None:
+    __slots__ = ("cores", "gpus", "limit", "memory_mib", "sessions", "taken", "view")
+
+    def __init__(self, view: ServerView) -> None:
         self.view = view
         self.taken = 0
+        """Sessions that it took since it was opened."""
         self.limit: int | None = None
-        self.size = size
-        self.sessions = len(live)
-        self.cores: float = size.cores
-        self.memory_mib = size.memory_mib
-        self.gpus = size.gpus
-        for session in live:
+        """It takes no more than this many; None: as many as fit."""
+        self.sessions = len(view.sessions)
+        self.cores: float = view.size.cores
+        self.memory_mib = view.size.memory_mib
+        self.gpus = view.size.gpus
+        for session in view.sessions:
             self.cores -= session.size.cores
             self.memory_mib -= session.size.memory_mib
             self.gpus -= session.size.gpus
-
-    @classmethod
-    def of(cls, view: ServerView) -> "OpenAgent":
-        """The agent as it stands."""
-        return cls(view.size, view.sessions, view)
 
     @property
     def room(self) -> Amount:
@@ -175,7 +143,7 @@ class OpenAgent:
     @property
     def load(self) -> float:
         """The most used of its dimensions, as a share of the whole."""
-        size = self.size
+        size = self.view.size
         cores = 1 - self.cores / size.cores if size.cores else 0.0
         memory = 1 - self.memory_mib / size.memory_mib if size.memory_mib else 0.0
         gpus = 1 - self.gpus / size.gpus if size.gpus else 0.0
@@ -203,3 +171,7 @@ class OpenAgent:
         self.gpus -= session.size.gpus
         self.sessions += 1
         self.taken += 1
+
+
+Open = OpenServer | OpenAgent
+"""Either, by the type of the pool."""

@@ -1,6 +1,7 @@
 """Temporal servers of the test run's own: one on the real clock, one whose clock skips over waits."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest_asyncio
 from temporalio.api.enums.v1 import IndexedValueType
@@ -32,17 +33,21 @@ async def temporal_env() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-@pytest_asyncio.fixture(scope="session")
-async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
-    """The test server, with Poolwright's search attributes. Its one clock skips while a result is awaited.
-
-    Shared by all tests of a run, and so is the clock: it only ever goes forward.
-    """
+@asynccontextmanager
+async def start_time_skipping() -> AsyncIterator[WorkflowEnvironment]:
+    """The test server, with Poolwright's search attributes. Its one clock skips while a result is awaited."""
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(binaries.test_server_binary()),
         data_converter=pydantic_data_converter,
     ) as environment:
         await _register_search_attributes(environment.client)
+        yield environment
+
+
+@pytest_asyncio.fixture(scope="session")
+async def time_skipping_env() -> AsyncIterator[WorkflowEnvironment]:
+    """A test server shared by all tests of a run, and so is its clock: it only ever goes forward."""
+    async with start_time_skipping() as environment:
         yield environment
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poolwright.domain.planning.deliberation import Deliberation
-from poolwright.domain.planning.supply import view_of
+from poolwright.domain.planning.supply import XX
 from poolwright.domain.scaling import Action, ActionKind, DrainReason, ServerView
 from poolwright.domain.wording import agree, counted, duration, listed, moment
 
@@ -52,7 +52,7 @@ def _drain_spent(done: Deliberation) -> Iterator[Group]:
 
 def _undrain(done: Deliberation) -> Iterator[Group]:
     reason = "Room is short again, and it was drained only because there was too much."
-    servers = [view_of(server) for server in done.growth.undrain]
+    servers = [server.view for server in done.growth.undrain]
     actions = tuple(Action(kind=ActionKind.UNDRAIN, server_id=server.id, reason=reason) for server in servers)
     yield Group(actions, f"Take {listed([server.hostname for server in servers])} back. {reason}")
 
@@ -98,11 +98,11 @@ def _drain_replaced(done: Deliberation) -> Iterator[Group]:
         (DrainReason.ROTATION, "has reached its soft age"),
         (DrainReason.ROLLOUT, "is marked for replacement"),
     ):
-        servers = [view_of(server) for server, reason in done.rotated.drained if reason is drain_reason]
+        servers = [server.view for server, reason in done.rotated.drained if reason is drain_reason]
         dips = done.rotated.for_the_slot
         end = (
             "no cap leaves a slot for a replacement, so it goes first although its room is wanted"
-            if dips is not None and any(server.id == view_of(dips).id for server in servers)
+            if dips is not None and any(server.id == dips.view.id for server in servers)
             else "enough room runs without it"
         )
         reason = f"It {cause}, and {end}."
@@ -113,7 +113,7 @@ def _drain_replaced(done: Deliberation) -> Iterator[Group]:
 
 
 def _drain_too_many(done: Deliberation) -> Iterator[Group]:
-    servers = [view_of(server) for server in done.shrinkage.drained]
+    servers = [server.view for server in done.shrinkage.drained]
     terms = done.terms
     if done.shrinkage.over_ceiling:
         reason = f"Idle, and there are {done.shrinkage.over_ceiling} more than the ceiling of {terms.ceiling}."

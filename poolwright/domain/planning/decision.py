@@ -13,7 +13,7 @@ from poolwright.domain.planning.figures import figures_of
 from poolwright.domain.planning.growth import growth_of, slots_of
 from poolwright.domain.planning.rotation import ready_room, retirement_of, rotate
 from poolwright.domain.planning.shrinking import ready_since, shrinkage_of
-from poolwright.domain.planning.supply import room_of, supply_of, view_of
+from poolwright.domain.planning.supply import room_of, supply_of
 from poolwright.domain.planning.terms import placement_rules, terms_at
 from poolwright.domain.scaling import Plan, Snapshot
 
@@ -113,11 +113,11 @@ def _known_changes(done: Deliberation) -> Iterator[datetime]:
         yield done.verdict.paused_until
     for cap in done.snapshot.providers:
         yield from cap.unavailable_until.values()
-    crossing = done.ages.next_crossing((view_of(server) for server in done.supply.running), done.now)
+    crossing = done.ages.next_crossing((server.view for server in done.supply.running), done.now)
     if crossing is not None:
         yield crossing
     if done.shrinkage.due_at is not None:
         yield done.shrinkage.due_at
     minimum_life = done.terms.autoscale.minimum_life_seconds
     for server in done.shrinkage.young:
-        yield ready_since(view_of(server)) + timedelta(seconds=minimum_life)
+        yield ready_since(server.view) + timedelta(seconds=minimum_life)

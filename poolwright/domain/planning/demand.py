@@ -49,7 +49,7 @@ class FirstFit:
     the whole pass stays linear.
     """
 
-    def __init__(self, servers: Iterable[OpenServer | OpenAgent] = ()) -> None:
+    def __init__(self, servers: Iterable[Open] = ()) -> None:
         self.servers: Stock = list(servers)
         self._first_candidate: dict[Size, int] = {}
 
@@ -65,7 +65,7 @@ class FirstFit:
                 return True
         return False
 
-    def _from(self, position: int) -> Iterator[OpenServer | OpenAgent]:
+    def _from(self, position: int) -> Iterator[Open]:
         for n in range(position, len(self.servers)):
             yield self.servers[n]
 
@@ -99,12 +99,12 @@ class Maker:
         """True if one of its servers, empty, would take the session."""
         return self._imagine().takes(session)
 
-    def _imagine(self) -> OpenServer | OpenAgent:
+    def _imagine(self) -> Open:
         server = self._imagine_any()
         server.limit = 1 if self._config.aggressive else server.limit
         return server
 
-    def _imagine_any(self) -> OpenServer | OpenAgent:
+    def _imagine_any(self) -> Open:
         if self._terms is not None:
             return self._terms.imagine()
         if self._config.agent_size is not None:

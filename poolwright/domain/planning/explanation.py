@@ -6,7 +6,7 @@ from poolwright.domain.planning.actions import Group
 from poolwright.domain.planning.deliberation import Deliberation
 from poolwright.domain.planning.figures import drifted
 from poolwright.domain.planning.shrinking import ready_since
-from poolwright.domain.planning.supply import Stock, view_of
+from poolwright.domain.planning.supply import Stock
 from poolwright.domain.room import Amount, amount_of
 from poolwright.domain.scaling import WaitingSession
 from poolwright.domain.wording import agree, counted, duration, listed, moment, size_text
@@ -103,7 +103,7 @@ def _not_yet(done: Deliberation) -> Iterator[str]:
         )
     elif shrinkage.young:
         minimum_life = duration(done.terms.autoscale.minimum_life_seconds)
-        first = min(ready_since(view_of(server)) for server in shrinkage.young)
+        first = min(ready_since(server.view) for server in shrinkage.young)
         yield (
             f"Not needed, but younger than the minimum life of {minimum_life}: {_names(shrinkage.young)}, "
             f"the first since {moment(first)}."
@@ -137,7 +137,7 @@ def _one_of_each(sessions: Sequence[WaitingSession]) -> list[WaitingSession]:
 
 
 def _names(stock: Stock) -> str:
-    return listed([view_of(server).hostname for server in stock])
+    return listed([server.view.hostname for server in stock])
 
 
 def _named(amount: Amount) -> str:

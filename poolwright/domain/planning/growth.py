@@ -12,7 +12,7 @@ from typing import Final
 
 from poolwright.domain.planning.demand import Demand, FirstFit
 from poolwright.domain.planning.failures import FailureVerdict
-from poolwright.domain.planning.supply import Stock, Supply, room_of, view_of
+from poolwright.domain.planning.supply import Stock, Supply, room_of
 from poolwright.domain.planning.terms import Terms
 from poolwright.domain.room import Amount, OpenAgent, OpenServer, minus
 from poolwright.domain.scaling import Snapshot, StagingNeed, WaitingSession
@@ -150,7 +150,7 @@ class _Needs:
         self.growth = Growth(undrain=had_back, for_waiting=len(demand.new_servers))
         self._terms = terms
         self._stock: Stock = [*fresh, *supply.coming, *had_back, *demand.new_servers]
-        self._drained = {view_of(server).id: server for server in supply.drained if not server.taken}
+        self._drained = {server.view.id: server for server in supply.drained if not server.taken}
         self._slots_left = slots.count - self.growth.for_waiting
 
     def stage(self, needs: tuple[StagingNeed, ...]) -> None:
@@ -194,8 +194,8 @@ class _Needs:
             missing -= 1
         growth.for_floor = self._make(missing)
 
-    def _have_back(self, server: OpenServer | OpenAgent) -> None:
-        del self._drained[view_of(server).id]
+    def _have_back(self, server: Open) -> None:
+        del self._drained[server.view.id]
         self._stock.append(server)
         self.growth.undrain.append(server)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from poolwright.domain.planning.ages import Ages
 from poolwright.domain.planning.growth import Growth, Slots
-from poolwright.domain.planning.supply import Stock, Supply, room_of, view_of
+from poolwright.domain.planning.supply import Stock, Supply, room_of
 from poolwright.domain.planning.terms import Terms
 from poolwright.domain.room import Amount, OpenAgent, OpenServer, minus
 from poolwright.domain.scaling import DrainReason
@@ -43,7 +43,7 @@ class Ready:
     """Without the servers that retire."""
     fresh_count: int
 
-    def remove(self, server: OpenServer | OpenAgent, *, retiring: bool) -> None:
+    def remove(self, server: Open, *, retiring: bool) -> None:
         """The server is drained."""
         self.room = minus(self.room, server.room)
         self.count -= 1
@@ -56,8 +56,8 @@ class Ready:
 class Rotated:
     """What rotation and rollout do now."""
 
-    drained: list[tuple[OpenServer | OpenAgent, DrainReason]] = field(default_factory=list)
-    for_the_slot: OpenServer | OpenAgent | None = None
+    drained: list[tuple[Open, DrainReason]] = field(default_factory=list)
+    for_the_slot: Open | None = None
     """Drained, as the last of them, although its room is wanted."""
     wait: Stock = field(default_factory=list)
     """Due, but their replacements do not run yet."""
@@ -65,15 +65,15 @@ class Rotated:
 
 def retirement_of(supply: Supply, ages: Ages) -> Retirement:
     """Who retires."""
-    retiring = [server for server in supply.running if ages.is_retiring(view_of(server))]
-    ids = {view_of(server).id for server in retiring}
-    due = sorted((server for server in retiring if ages.is_due(view_of(server))), key=_oldest_first)
-    marked = [server for server in supply.running if view_of(server).rollout and view_of(server).id not in ids]
+    retiring = [server for server in supply.running if ages.is_retiring(server.view)]
+    ids = {server.view.id for server in retiring}
+    due = sorted((server for server in retiring if ages.is_due(server.view)), key=_oldest_first)
+    marked = [server for server in supply.running if server.view.rollout and server.view.id not in ids]
     if marked:
-        turn = min(marked, key=lambda server: (bool(view_of(server).sessions), *_oldest_first(server)))
-        ids.add(view_of(turn).id)
+        turn = min(marked, key=lambda server: (bool(server.view.sessions), *_oldest_first(server)))
+        ids.add(turn.view.id)
         due.append(turn)
-    fresh = [server for server in supply.running if view_of(server).id not in ids]
+    fresh = [server for server in supply.running if server.view.id not in ids]
     return Retirement(ids=frozenset(ids), due=due, marked=len(marked), fresh=fresh)
 
 
@@ -95,7 +95,7 @@ def rotate(terms: Terms, supply: Supply, retirement: Retirement, ready: Ready, s
             _drain(server, rotated, ready)
         else:
             rotated.wait.append(server)
-    idle = [server for server in rotated.wait if not view_of(server).sessions and server.taken == 0]
+    idle = [server for server in rotated.wait if not server.view.sessions and server.taken == 0]
     if idle and not rotated.drained and _has_to_dip(supply, slots, growth):
         rotated.wait.remove(idle[0])
         rotated.for_the_slot = idle[0]
@@ -103,13 +103,13 @@ def rotate(terms: Terms, supply: Supply, retirement: Retirement, ready: Ready, s
     return rotated
 
 
-def _drain(server: OpenServer | OpenAgent, rotated: Rotated, ready: Ready) -> None:
-    view = view_of(server)
+def _drain(server: Open, rotated: Rotated, ready: Ready) -> None:
+    view = server.view
     ready.remove(server, retiring=True)
     rotated.drained.append((server, DrainReason.ROLLOUT if view.rollout else DrainReason.ROTATION))
 
 
-def _can_be_spared(server: OpenServer | OpenAgent, ready: Ready, terms: Terms) -> bool:
+def _can_be_spared(server: Open, ready: Ready, terms: Terms) -> bool:
     """Room of its own that is wanted keeps it; a full server can go at any time."""
     if ready.count - 1 < terms.floor:
         return False
@@ -128,5 +128,5 @@ def _has_to_dip(supply: Supply, slots: Slots, growth: Growth) -> bool:
     return slots.cap_left == 0 and not slots.paused and not (growth.creations or supply.coming or on_the_way_out)
 
 
-def _oldest_first(server: OpenServer | OpenAgent) -> tuple[object, ...]:
-    return (view_of(server).created_at, view_of(server).id)
+def _oldest_first(server: Open) -> tuple[object, ...]:
+    return (server.view.created_at, server.view.id)

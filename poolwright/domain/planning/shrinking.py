@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from poolwright.domain.planning.rotation import Ready, Retirement, Rotated
-from poolwright.domain.planning.supply import Stock, Supply, view_of
+from poolwright.domain.planning.supply import Stock, Supply
 from poolwright.domain.planning.terms import Terms
 from poolwright.domain.room import OpenAgent, OpenServer, covers, minus
 from poolwright.domain.scaling import ServerView, Snapshot
@@ -46,23 +46,23 @@ def shrinkage_of(
     now: datetime,
 ) -> Shrinkage:
     """What goes now, and what is only wished. Takes it off `ready`."""
-    gone = {view_of(server).id for server, _ in rotated.drained}
+    gone = {server.view.id for server, _ in rotated.drained}
     idle = [
         server
         for server in supply.running
-        if not view_of(server).sessions and server.taken == 0 and view_of(server).id not in gone
+        if not server.view.sessions and server.taken == 0 and server.view.id not in gone
     ]
     minimum_life = timedelta(seconds=terms.autoscale.minimum_life_seconds)
     shrinkage = Shrinkage(over_ceiling=_over_ceiling(terms, supply, ready))
     excess = shrinkage.over_ceiling
     for server in _in_order(idle, snapshot, retirement, now - minimum_life):
-        retiring = view_of(server).id in retirement.ids
+        retiring = server.view.id in retirement.ids
         if excess <= 0 and not _is_too_much(server, ready, terms, retiring=retiring):
             continue
         excess -= 1
         ready.remove(server, retiring=retiring)
         shrinkage.wished.append(server)
-        if ready_since(view_of(server)) > now - minimum_life:
+        if ready_since(server.view) > now - minimum_life:
             shrinkage.young.append(server)
     _apply_backoff(shrinkage, snapshot, now)
     return shrinkage
@@ -78,8 +78,8 @@ def _over_ceiling(terms: Terms, supply: Supply, ready: Ready) -> int:
 
 
 def _in_order(idle: Stock, snapshot: Snapshot, retirement: Retirement, ready_before: datetime) -> Stock:
-    def order(server: OpenServer | OpenAgent) -> tuple[object, ...]:
-        view = view_of(server)
+    def order(server: Open) -> tuple[object, ...]:
+        view = server.view
         stays = view.id not in retirement.ids and not view.rollout
         current = view.config_revision >= snapshot.autoscale_revision
         return (ready_since(view) > ready_before, stays, current, view.created_at, view.id)
@@ -87,7 +87,7 @@ def _in_order(idle: Stock, snapshot: Snapshot, retirement: Retirement, ready_bef
     return sorted(idle, key=order)
 
 
-def _is_too_much(server: OpenServer | OpenAgent, ready: Ready, terms: Terms, *, retiring: bool) -> bool:
+def _is_too_much(server: Open, ready: Ready, terms: Terms, *, retiring: bool) -> bool:
     room, count = (ready.room, ready.count) if retiring else (ready.fresh_room, ready.fresh_count)
     return count - 1 >= terms.floor and covers(minus(room, server.room), terms.standby)
 

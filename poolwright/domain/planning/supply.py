@@ -8,7 +8,7 @@ from poolwright.domain.room import Amount, OpenAgent, OpenServer, is_spent, tota
 from poolwright.domain.scaling import DrainReason, ServerView, SiblingConfig, Snapshot
 from poolwright.domain.states import COMING, ServerState
 
-Stock = list[OpenServer | OpenAgent]
+Stock = list[Open]
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ def room_of(stock: Stock, terms: Terms) -> Amount:
     return total((server.room for server in stock), len(terms.new_server))
 
 
-def view_of(server: OpenServer | OpenAgent) -> ServerView:
+def view_of(server: Open) -> ServerView:
     """The record behind a server that exists."""
     assert server.view is not None
     return server.view
@@ -111,6 +111,6 @@ def _below_ceiling(supply: Supply, terms: Terms) -> Stock:
     return in_order[: max(0, terms.ceiling - len(supply.running) - len(supply.coming))]
 
 
-def _undrain_order(server: OpenServer | OpenAgent) -> tuple[object, ...]:
-    view = view_of(server)
+def _undrain_order(server: Open) -> tuple[object, ...]:
+    view = server.view
     return (*(-room for room in server.room), -view.created_at.timestamp(), view.id)

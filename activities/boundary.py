@@ -1,0 +1,99 @@
+"""Between our exceptions and Temporal's: types that policy can match, and not one secret."""
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from pydantic import SecretStr, ValidationError
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.contract import INTERNAL_ERROR
+from poolwright.domain.startup_script import ScriptProblems
+from poolwright.providers.errors import ProviderError, Throttled
+from poolwright.providers.registry import UnknownProvider
+from poolwright.store.documents import UnknownDocument
+from poolwright.store.engine import Store
+from poolwright.store.sealing import KeyProblem
+from poolwright.store.secrets import all_secrets
+
+_LOGGER = logging.getLogger(__name__)
+_SHORTEST_SECRET = 4
+"""A shorter one would blank out ordinary text."""
+
+
+@contextmanager
+def boundary(store: Store, *, settings_are_final: bool = False) -> Iterator[None]:
+    """Let only `ApplicationError`s out, with a type and without a secret.
+
+    An error of a provider keeps its type's name and whether it can be retried. With `settings_are_final`, a
+    configuration that cannot be used ends the step. Anything else is a bug of ours: it is logged, and the step is tried
+    again without end, since tearing a healthy VM down would not mend it.
+    """
+    try:
+        yield
+    except ApplicationError:
+        raise
+    except ProviderError as error:
+        delay = error.retry_after_seconds if isinstance(error, Throttled) else None
+        raise failure(
+            redact(str(error), _secrets(store)),
+            type(error).__name__,
+            retryable=error.retryable,
+            retry_in_seconds=delay,
+        ) from None
+    except (ScriptProblems, UnknownDocument, UnknownProvider, ValidationError) as error:
+        message = redact(_plain(error), _secrets(store))
+        raise failure(message, "InvalidSettings", retryable=not settings_are_final) from None
+    except Exception as error:  # noqa: BLE001  nothing unredacted may leave an activity
+        _LOGGER.error(  # noqa: TRY400  the traceback goes through redaction first
+            "activity %s failed unexpectedly:\n%s",
+            activity.info().activity_type,
+            redact(traceback.format_exc(), _secrets(store)),
+        )
+        raise failure(
+            f"{type(error).__name__} in {activity.info().activity_type}: the worker's log has the details; "
+            "the step is tried again until it is mended",
+            INTERNAL_ERROR,
+            retryable=True,
+        ) from None
+
+
+def failure(
+    message: str, kind: str, *, retryable: bool, retry_in_seconds: float | None = None, expected: bool = False
+) -> ApplicationError:
+    """An error for the workflow. `expected`: an ordinary answer such as "not yet", kept out of logs and metrics."""
+    return ApplicationError(
+        message,
+        type=kind,
+        non_retryable=not retryable,
+        next_retry_delay=None if retry_in_seconds is None else timedelta(seconds=retry_in_seconds),
+        category=ApplicationErrorCategory.BENIGN if expected else ApplicationErrorCategory.UNSPECIFIED,
+    )
+
+
+def redact(text: str, secrets: list[SecretStr]) -> str:
+    """The text with every secret blanked out."""
+    values = sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True)
+    for value in values:
+        if len(value) >= _SHORTEST_SECRET:
+            text = text.replace(value, "**********")
+    return text
+
+
+def _plain(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    # pydantic quotes the input; only where it is wrong may be shown.
+    places = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_input=False))
+    return f"{error.title}: {'; '.join(places)}"
+
+
+def _secrets(store: Store) -> list[SecretStr]:
+    try:
+        with store.read() as session:
+            return all_secrets(session)
+    except KeyProblem:
+        return []

@@ -1,0 +1,136 @@
+"""Names of the activities and the shapes they take and give: all that workflows know of them.
+
+Every input is a pointer; no shape here can carry a secret.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from poolwright.domain.base import Model
+from poolwright.domain.scaling import DrainReason
+from poolwright.domain.states import ServerState
+
+BEGIN_LIFE: Final = "begin_life"
+CREATE_MACHINE: Final = "create_machine"
+AWAIT_MACHINE: Final = "await_machine"
+RUN_STARTUP_SCRIPT: Final = "run_startup_script"
+NOTE_CONFIGURING: Final = "note_configuring"
+MARK_RUNNING: Final = "mark_running"
+DRAIN: Final = "drain"
+RETIRE_IF_EMPTY: Final = "retire_if_empty"
+UNDRAIN: Final = "undrain"
+FAIL: Final = "fail"
+BEGIN_DELETING: Final = "begin_deleting"
+DELETE_MACHINE: Final = "delete_machine"
+MARK_DELETED: Final = "mark_deleted"
+DECIDE: Final = "decide"
+ENSURE_LIVES: Final = "ensure_lives"
+
+INTERNAL_ERROR: Final = "InternalError"
+"""Type of the failure of an activity that met a bug of ours: retried without end, visible in the Web UI."""
+
+
+class LifeInput(Model):
+    """Input of `ServerLifecycle`: everything else is read from the row."""
+
+    server_id: str
+
+
+class Life(Model):
+    """Where a server is in its life, as its workflow needs to know when it begins or begins again."""
+
+    server_id: str
+    hostname: str
+    pool: str
+    zone: str
+    provider: str
+    state: ServerState
+    require_checkin: bool = True
+    runs_script_in_guest: bool = False
+    keep_failed_seconds: int = 0
+    boot_deadline: datetime | None = None
+    """By then it must have checked in; None while its VM does not exist."""
+    checked_in: str | None = None
+    """Status of the newest check-in."""
+    checked_in_message: str = ""
+    failure_reason: str | None = None
+    drain_reason: DrainReason | None = None
+
+
+class Machine(Model):
+    """What creation or waiting found out about the VM."""
+
+    ready: bool
+    """It runs and has an address."""
+    address: str | None = None
+    boot_deadline: datetime
+
+
+class ServerReason(Model):
+    """A server, and why something is to be done with it."""
+
+    server_id: str
+    reason: str
+
+
+class DrainRequest(Model):
+    """A wish to drain a server."""
+
+    server_id: str
+    reason: str
+    kind: DrainReason
+
+
+class Serving(Model):
+    """A server that serves, drains, or has ended doing so."""
+
+    state: ServerState
+    sessions: int
+    """Live sessions on it."""
+    message: str
+
+
+class Failed(Model):
+    """A failed server."""
+
+    keep_until: datetime | None
+    """It is kept for diagnosis until then; None: delete it now."""
+
+
+class ScalingInput(Model):
+    """Input of `PoolScaling`."""
+
+    autoscale: str
+
+
+class DecideRequest(Model):
+    """A decision for one autoscale config, with what operators asked of the loop since the last one."""
+
+    autoscale: str
+    why: str
+    """What woke the loop."""
+    pause_because: str | None = None
+    """Pause from now on, for this reason."""
+    resume: bool = False
+
+
+class Decided(Model):
+    """What a scaling loop shows and when it decides again."""
+
+    exists: bool
+    """False: the config is gone, and so is the need for its loop."""
+    pool: str = ""
+    paused: str | None = None
+    observed: bool = False
+    wait_seconds: float = 30
+    summary: str = ""
+    """One line."""
+    details: str = ""
+    """Markdown."""
+
+
+class Ensured(Model):
+    """What a round of the watchdog mended."""
+
+    loops_started: tuple[str, ...] = ()
+    lives_started: tuple[str, ...] = ()

@@ -1,0 +1,216 @@
+"""Activities on a server's VM. Each asks the provider once; waiting is the retry of an activity that says "not yet"."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities.accounts import Accounts
+from activities.boundary import boundary, failure
+from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, RUN_STARTUP_SCRIPT, Machine
+from activities.deadlines import boot_deadline
+from activities.lives import now
+from activities.startup import render_startup_script
+from poolwright.domain.identities import OwnerMark
+from poolwright.domain.states import ServerState
+from poolwright.providers.base import VM, VMSpec, VMState
+from poolwright.providers.errors import (
+    AuthenticationFailed,
+    CapacityUnavailable,
+    NotFound,
+    PermissionDenied,
+    ProviderError,
+    QuotaExceeded,
+    Throttled,
+)
+from poolwright.store import scaling
+from poolwright.store.check_in_tokens import controller_id
+from poolwright.store.engine import Store
+from poolwright.store.servers import lock_server, note, transition
+from poolwright.store.tables import ServerRow
+
+_POLL_SECONDS = 2.0
+_SLOWEST_POLL_SECONDS = 30.0
+_ALERTS = ((timedelta(hours=24), "ALARM"), (timedelta(hours=1), "ALERT"), (timedelta(minutes=15), "warning"))
+"""How loudly a deletion that does not end is reported, by its age."""
+
+
+class MachineActivities:
+    """Steps of `ServerLifecycle` that touch the provider; they run on the zone's task queue."""
+
+    def __init__(self, store: Store, accounts: Accounts, advertised_address: str) -> None:
+        self._store = store
+        self._accounts = accounts
+        self._advertised_address = advertised_address
+
+    @activity.defn(name=CREATE_MACHINE, no_thread_cancel_exception=True)
+    def create_machine(self, server_id: str) -> Machine:
+        """Create the VM, or adopt the one that an earlier try made; then store its reference."""
+        with boundary(self._store, settings_are_final=True):
+            vm_provider, spec = self._prepare(server_id)
+            provider = self._accounts.provider(vm_provider)
+            try:
+                vm = provider.find(spec.mark) or provider.create(spec)
+            except (CapacityUnavailable, QuotaExceeded) as error:
+                self._remember_unavailable(server_id, error)
+                raise failure(str(error), type(error).__name__, retryable=False) from None
+            except ProviderError as error:
+                self._give_up_in_time(server_id, error)
+                raise
+            machine, unwanted = self._record(server_id, vm)
+            if unwanted:
+                # The life was ended while this call was on its way: nobody else would look for this VM.
+                provider.delete(spec.mark, vm.reference)
+            return machine
+
+    @activity.defn(name=AWAIT_MACHINE, no_thread_cancel_exception=True)
+    def await_machine(self, server_id: str) -> Machine:
+        """The VM once it runs and has an address; until then a retryable "not yet"."""
+        with boundary(self._store, settings_are_final=True):
+            vm_provider, _, reference = self._where(server_id)
+            try:
+                vm = self._accounts.provider(vm_provider).get(reference or "")
+            except NotFound:
+                # Lists and reads of a cloud lag behind its creations; the boot deadline bounds this.
+                raise self._not_yet("the provider does not show the VM yet") from None
+            if vm.state is VMState.BROKEN:
+                raise failure(
+                    f"the provider gave up on the VM: {vm.problem or 'no reason given'}", "VMBroken", retryable=False
+                )
+            machine, _ = self._record(server_id, vm)
+            if not machine.ready:
+                raise self._not_yet(f"the VM is {vm.state} and has {'an' if vm.address else 'no'} address")
+            return machine
+
+    @activity.defn(name=RUN_STARTUP_SCRIPT, no_thread_cancel_exception=True)
+    def run_startup_script(self, server_id: str) -> None:
+        """Run the startup script inside the guest to its end, once, where the provider works that way."""
+        with boundary(self._store, settings_are_final=True):
+            vm_provider, spec = self._prepare(server_id)
+            _, _, reference = self._where(server_id)
+            result = self._accounts.provider(vm_provider).run_startup_script(reference or "", spec.startup_script)
+            if not result.finished:
+                raise self._not_yet("the startup script runs in the guest")
+            if result.exit_code:
+                raise failure(
+                    f"the startup script ended with exit code {result.exit_code}",
+                    "StartupScriptFailed",
+                    retryable=False,
+                )
+
+    @activity.defn(name=DELETE_MACHINE, no_thread_cancel_exception=True)
+    def delete_machine(self, server_id: str) -> None:
+        """Delete the VM and all that was made for it. Returns only when everything is proven gone."""
+        with boundary(self._store):
+            with self._store.read() as tx:
+                row = tx.get_one(ServerRow, server_id)
+                if row.creating_at is None:
+                    return
+                mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
+                vm_provider, reference, since = row.vm_provider or "", row.provider_reference, row.state_since
+            try:
+                gone = self._accounts.provider(vm_provider).delete(mark, reference)
+            except NotFound:
+                gone = True
+            except ProviderError as error:
+                self._report_stuck(server_id, since, str(error))
+                # Nothing is abandoned: even an error that no retry mends is tried until somebody mends its cause.
+                if isinstance(error, AuthenticationFailed | PermissionDenied) or not error.retryable:
+                    raise failure(
+                        str(error), type(error).__name__, retryable=True, retry_in_seconds=self._patience(60)
+                    ) from None
+                raise
+            if not gone:
+                self._report_stuck(server_id, since, "the provider is still deleting it")
+                raise self._not_yet("the provider is still deleting it")
+
+    def _prepare(self, server_id: str) -> tuple[str, VMSpec]:
+        """Write down that creation begins, before anything outside is touched."""
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            if row.state == ServerState.PREPARING:
+                transition(tx, row, ServerState.CREATING, "asks the provider for a VM", now())
+                tx.flush()
+            if row.state not in (ServerState.CREATING, ServerState.BOOTING, ServerState.CONFIGURING):
+                raise failure(f"the server is {row.state}: no VM is made for it", "LifeEnded", retryable=False)
+            script = render_startup_script(tx, row, self._advertised_address)
+            mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
+            spec = VMSpec(mark=mark, token=_token(row), hostname=row.hostname, startup_script=script, place=row.place)
+            return row.vm_provider or "", spec
+
+    def _where(self, server_id: str) -> tuple[str, OwnerMark, str | None]:
+        with self._store.read() as tx:
+            row = tx.get_one(ServerRow, server_id)
+            mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
+            return row.vm_provider or "", mark, row.provider_reference
+
+    def _record(self, server_id: str, vm: VM) -> tuple[Machine, bool]:
+        """Store what the provider says. True: the server is on its way out and this VM is unwanted."""
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            row.provider_reference = vm.reference
+            row.address = vm.address or row.address
+            row.private_address = vm.private_address or row.private_address
+            row.place = vm.place or row.place
+            if row.state == ServerState.CREATING:
+                transition(tx, row, ServerState.BOOTING, f"the VM {vm.reference} exists", now())
+            unwanted = row.state in (ServerState.DELETING, ServerState.DELETED)
+            ready = vm.state is VMState.RUNNING and bool(row.address or row.private_address)
+            deadline = boot_deadline(tx, row) or now()
+            return Machine(ready=ready, address=row.address, boot_deadline=deadline), unwanted
+
+    def _remember_unavailable(self, server_id: str, error: ProviderError) -> None:
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            policy = scaling.load_autoscale(tx, row.autoscale or "").failure
+            until = now() + timedelta(seconds=policy.place_memory_seconds)
+            scaling.note_unavailable(tx, row.vm_provider or "", row.place, until, str(error))
+
+    def _give_up_in_time(self, server_id: str, error: ProviderError) -> None:
+        """Show why creation waits; after the boot deadline's time stop, unless the account is only slowed down."""
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            note(tx, row, f"{type(error).__name__}: {error}", now())
+            patience = _creation_patience(tx, row)
+            overdue = row.creating_at is not None and now() - row.creating_at > patience
+        if overdue and not isinstance(error, Throttled):
+            raise failure(
+                f"no VM after {int(patience.total_seconds())} s: {error}", type(error).__name__, retryable=False
+            )
+
+    def _report_stuck(self, server_id: str, since: datetime, problem: str) -> None:
+        age = now() - since
+        level = next((name for threshold, name in _ALERTS if age >= threshold), None)
+        if level is None:
+            return
+        message = f"{level}: not deleted after {_hours(age)}: {problem}"
+        if level != "warning":
+            activity.logger.error("server %s: %s", server_id, message)
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            row.message = message
+
+    def _not_yet(self, message: str) -> Exception:
+        return failure(
+            message, "NotYet", retryable=True, retry_in_seconds=self._patience(_SLOWEST_POLL_SECONDS), expected=True
+        )
+
+    def _patience(self, slowest_seconds: float) -> float:
+        """Seconds to the next try: short at first, then longer."""
+        return float(min(slowest_seconds, _POLL_SECONDS * 1.2 ** min(activity.info().attempt, 30)))
+
+
+def _token(row: ServerRow) -> str:
+    """Create token: the same for repeats of this attempt in this place with this shape, another for any other."""
+    parts = (row.id, str(row.attempt), row.place or "", str(row.config_revision))
+    return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+
+def _creation_patience(tx: Session, row: ServerRow) -> timedelta:
+    return timedelta(seconds=scaling.load_autoscale(tx, row.autoscale or "").failure.boot_deadline_seconds)
+
+
+def _hours(age: timedelta) -> str:
+    minutes = int(age.total_seconds() // 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

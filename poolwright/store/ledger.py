@@ -1,0 +1,163 @@
+"""The slot ledger: rows of servers are the slots, and the caps are guarantees.
+
+Whoever reserves holds the rows of every config whose cap counts, counts all rows that are not deleted, and inserts, in
+one transaction. No race, no second worker and no aggressive mode passes a cap.
+"""
+
+import secrets
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from poolwright.domain.autoscale import ConnectionType, DockerAgentAutoscale, ServerAutoscale
+from poolwright.domain.base import Model
+from poolwright.domain.hostnames import lowest_free
+from poolwright.domain.resources import PoolType, VMProviderConfig
+from poolwright.domain.states import ServerState
+from poolwright.store import documents
+from poolwright.store.tables import HistoryRow, ServerRow
+
+
+class Slot(Model):
+    """One server to reserve."""
+
+    vm_provider: str
+    place: str | None = None
+    reason: str
+
+
+class Usage(Model):
+    """How much of a cap is taken."""
+
+    in_use: int
+    max_instances: int | None
+
+    @property
+    def left(self) -> int | None:
+        """Slots left, or None without a cap."""
+        return None if self.max_instances is None else max(0, self.max_instances - self.in_use)
+
+
+def lock_caps(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> None:
+    """Hold the rows that every reservation against these caps must hold: provider configs in order of name, then the
+    autoscale config, so that two reservers never wait for each other."""
+    for name in sorted({autoscale.vm_provider, *autoscale.fallback_vm_providers}):
+        documents.get_row(session, "vm_provider", name, lock=True)
+    documents.get_row(session, "autoscale", autoscale.name, lock=True)
+
+
+def provider_usage(session: Session, name: str) -> Usage:
+    """Slots of this VM provider config."""
+    row = documents.get_row(session, "vm_provider", name)
+    config = documents.load_without_secrets(row)
+    assert isinstance(config, VMProviderConfig)
+    return Usage(in_use=_count(session, ServerRow.vm_provider == name), max_instances=config.max_instances)
+
+
+def autoscale_usage(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> Usage:
+    """Slots of this autoscale config."""
+    return Usage(in_use=_count(session, ServerRow.autoscale == autoscale.name), max_instances=autoscale.max_instances)
+
+
+def reserve(
+    session: Session,
+    autoscale: ServerAutoscale | DockerAgentAutoscale,
+    slots: Sequence[Slot],
+    decision_id: str,
+    now: datetime,
+) -> list[str]:
+    """Insert a row for each slot, as many as the caps allow, in order. Returns the new server ids.
+
+    Repeatable by decision id: a repeat returns what the first call reserved.
+    """
+    lock_caps(session, autoscale)
+    before = select(ServerRow.id).where(ServerRow.decision_id == decision_id).order_by(ServerRow.decision_index)
+    if existing := list(session.scalars(before)):
+        return existing
+    left_of_config = autoscale_usage(session, autoscale).left
+    left_of_provider = {slot.vm_provider: provider_usage(session, slot.vm_provider).left for slot in slots}
+    taken = _hostnames(session)
+    reserved: list[str] = []
+    for index, slot in enumerate(slots):
+        left = left_of_provider[slot.vm_provider]
+        if left_of_config == 0 or left == 0:
+            continue
+        row = _new_row(session, autoscale, slot, taken, now)
+        row.decision_id, row.decision_index = decision_id, index
+        session.add(row)
+        session.flush()
+        session.add(HistoryRow(server_id=row.id, at=now, from_state=None, to_state=row.state, reason=slot.reason))
+        reserved.append(row.id)
+        taken.add(row.hostname)
+        left_of_provider[slot.vm_provider] = None if left is None else left - 1
+        left_of_config = None if left_of_config is None else left_of_config - 1
+    return reserved
+
+
+def new_id(prefix: str) -> str:
+    """A random id that is never given twice: a letter and eleven characters, safe in names of DNS and of VMs."""
+    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+    return prefix + "".join(secrets.choice(alphabet) for _ in range(11))
+
+
+def _new_row(
+    session: Session,
+    autoscale: ServerAutoscale | DockerAgentAutoscale,
+    slot: Slot,
+    taken: set[str],
+    now: datetime,
+) -> ServerRow:
+    provider_row = documents.get_row(session, "vm_provider", slot.vm_provider)
+    autoscale_row = documents.get_row(session, "autoscale", autoscale.name)
+    server_id = new_id("s")
+    hostname = lowest_free(
+        autoscale.hostname_pattern,
+        taken,
+        pool=autoscale.pool,
+        zone=autoscale.zone,
+        autoscale=autoscale.name,
+        server_id=server_id,
+    )
+    row = ServerRow(
+        id=server_id,
+        hostname=hostname,
+        pool=autoscale.pool,
+        pool_type=PoolType(autoscale.type),
+        zone=autoscale.zone,
+        autoscale=autoscale.name,
+        vm_provider=slot.vm_provider,
+        provider=str(provider_row.body["provider"]),
+        state=ServerState.REQUESTED,
+        state_since=now,
+        created_at=now,
+        message=slot.reason,
+        place=slot.place,
+        config_revision=max(provider_row.shape_revision, autoscale_row.shape_revision),
+        require_checkin=autoscale.require_checkin,
+    )
+    _copy_limits(row, autoscale)
+    return row
+
+
+def _copy_limits(row: ServerRow, autoscale: ServerAutoscale | DockerAgentAutoscale) -> None:
+    if isinstance(autoscale, ServerAutoscale):
+        row.max_sessions = autoscale.max_sessions_per_server
+        row.max_users = autoscale.max_users_per_server
+        row.counts_users = autoscale.connection.type in (ConnectionType.RDP, ConnectionType.SSH)
+        row.reusable = autoscale.reusable
+        return
+    row.max_sessions, row.max_users, row.reusable = 1_000_000, 1_000_000, True
+    row.cores = autoscale.agent_cores_override
+    row.memory_mib = autoscale.agent_memory_override_mib
+    row.gpus = autoscale.agent_gpus_override
+
+
+def _count(session: Session, condition: object) -> int:
+    query = select(func.count()).select_from(ServerRow).where(ServerRow.state != ServerState.DELETED)
+    return session.scalar(query.where(condition)) or 0  # type: ignore[arg-type]
+
+
+def _hostnames(session: Session) -> set[str]:
+    return set(session.scalars(select(ServerRow.hostname).where(ServerRow.state != ServerState.DELETED)))

@@ -1,0 +1,283 @@
+"""Snapshots for decisions, and what decisions leave behind. All of one decision happens in one write transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
+from poolwright.domain.base import Model
+from poolwright.domain.resources import LoadStrategy, PoolType, VMProviderConfig, Zone
+from poolwright.domain.scaling import (
+    ActionKind,
+    FailureRecord,
+    Plan,
+    ProviderCap,
+    SiblingConfig,
+    Snapshot,
+    StagingNeed,
+)
+from poolwright.domain.schedules import active_at
+from poolwright.domain.states import ServerState
+from poolwright.store import documents, ledger
+from poolwright.store.sessions import pool_servers, waiting_sessions
+from poolwright.store.tables import DecisionRow, DocumentRow, PlaceMemoryRow, ScalingRow, ServerRow
+
+DECISIONS_KEPT = timedelta(days=14)
+
+
+class Decision(Model):
+    """A recorded plan."""
+
+    id: str
+    autoscale: str
+    pool: str
+    at: datetime
+    confirmed_at: datetime
+    plan: Plan
+
+
+class Recorded(Model):
+    """What recording a plan has led to."""
+
+    decision_id: str
+    reserved: tuple[str, ...]
+    """Servers whose rows now exist and whose lives are to be started."""
+    paused: str | None
+
+
+def autoscale_names(session: Session) -> list[str]:
+    """All autoscale configs."""
+    return list(
+        session.scalars(select(DocumentRow.name).where(DocumentRow.kind == "autoscale").order_by(DocumentRow.name))
+    )
+
+
+def autoscales_of_pool(session: Session, pool: str) -> list[str]:
+    """The autoscale configs of a pool."""
+    query = select(DocumentRow.name).where(DocumentRow.kind == "autoscale", DocumentRow.pool == pool)
+    return list(session.scalars(query.order_by(DocumentRow.name)))
+
+
+def load_autoscale(session: Session, name: str) -> ServerAutoscale | DockerAgentAutoscale:
+    """The autoscale config, secrets masked. Raises `UnknownDocument`."""
+    config = documents.load_without_secrets(documents.get_row(session, "autoscale", name))
+    assert isinstance(config, ServerAutoscale | DockerAgentAutoscale)
+    return config
+
+
+def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
+    """All that a decision about this config may depend on. In a write transaction, with the caps locked, it stays true
+    until the commit. Raises `UnknownDocument`."""
+    autoscale = load_autoscale(session, name)
+    row = documents.get_row(session, "autoscale", name)
+    zone = documents.load_without_secrets(documents.get_row(session, "zone", autoscale.zone))
+    memory = session.get(ScalingRow, name)
+    providers = tuple(
+        _provider_cap(session, provider, now) for provider in (autoscale.vm_provider, *autoscale.fallback_vm_providers)
+    )
+    shape_revisions = [documents.get_row(session, "vm_provider", cap.vm_provider).shape_revision for cap in providers]
+    return Snapshot(
+        autoscale=autoscale,
+        autoscale_revision=max(row.shape_revision, *shape_revisions),
+        pool_type=PoolType(autoscale.type),
+        load_strategy=zone.load_strategy if isinstance(zone, Zone) else LoadStrategy.MOST_SESSIONS,
+        paused=memory.paused_because if memory else None,
+        servers=pool_servers(session, autoscale.pool),
+        waiting=waiting_sessions(session, autoscale.pool),
+        staging=_staging_needs(session, autoscale),
+        providers=providers,
+        siblings=_siblings(session, autoscale, now),
+        failures=FailureRecord.model_validate(memory.failures) if memory and memory.failures else FailureRecord(),
+        downscale_wanted_since=memory.downscale_wanted_since if memory else None,
+    )
+
+
+def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
+    """Keep the decision, what it remembers, and reserve the servers that it creates (not in observe mode or paused).
+
+    A decision that says the same as the one before it only renews that one's time.
+    """
+    autoscale, now = snapshot.autoscale, plan.at
+    memory = _memory(session, autoscale.name)
+    memory.failures = plan.failures.model_dump(mode="json")
+    memory.downscale_wanted_since, memory.decided_at = plan.downscale_wanted_since, now
+    decision_id = _keep_decision(session, memory, autoscale, plan)
+    reserved: list[str] = []
+    if not autoscale.observe and snapshot.paused is None:
+        slots = [
+            ledger.Slot(
+                vm_provider=action.vm_provider or autoscale.vm_provider, place=action.place, reason=action.reason
+            )
+            for action in plan.actions
+            if action.kind is ActionKind.CREATE
+        ]
+        if slots:
+            reserved = ledger.reserve(session, autoscale, slots, decision_id, now)
+    return Recorded(decision_id=decision_id, reserved=tuple(reserved), paused=snapshot.paused)
+
+
+def requested_servers(session: Session, autoscale: str) -> list[str]:
+    """Servers of this config whose life has not begun."""
+    query = select(ServerRow.id).where(ServerRow.autoscale == autoscale, ServerRow.state == ServerState.REQUESTED)
+    return list(session.scalars(query.order_by(ServerRow.created_at, ServerRow.decision_index)))
+
+
+def set_paused(session: Session, autoscale: str, because: str | None) -> None:
+    """Pause the config's decisions for this reason, or resume them with None."""
+    _memory(session, autoscale).paused_because = because
+
+
+def paused_because(session: Session, autoscale: str) -> str | None:
+    """Why the config is paused, or None."""
+    memory = session.get(ScalingRow, autoscale)
+    return memory.paused_because if memory else None
+
+
+def note_failure(session: Session, autoscale: str, reason: str, now: datetime) -> None:
+    """A server of this config failed: counts against its failure budget."""
+    memory = _memory(session, autoscale)
+    record = FailureRecord.model_validate(memory.failures or {})
+    kept = 50
+    memory.failures = record.model_copy(
+        update={"failed_at": (*record.failed_at, now)[-kept:], "reasons": (*record.reasons, reason)[-kept:]}
+    ).model_dump(mode="json")
+
+
+def note_success(session: Session, autoscale: str, now: datetime) -> None:
+    """A server of this config became ready: the failures before it are forgiven."""
+    _memory(session, autoscale).failures = FailureRecord(last_success_at=now).model_dump(mode="json")
+
+
+def forgive_failures(session: Session, autoscale: str) -> None:
+    """An operator says go on: ends a pause after failures."""
+    _memory(session, autoscale).failures = {}
+
+
+def note_unavailable(session: Session, vm_provider: str, place: str | None, until: datetime, reason: str) -> None:
+    """Remember that this place had no capacity."""
+    session.merge(PlaceMemoryRow(vm_provider=vm_provider, place=place or "", until=until, reason=reason))
+
+
+def mark_rollout(session: Session, autoscale: str, revision: int) -> int:
+    """Mark every server of this config that is older than this revision for replacement. Returns how many."""
+    condition = (
+        ServerRow.autoscale == autoscale,
+        ServerRow.config_revision < revision,
+        ServerRow.state.not_in([ServerState.FAILED, ServerState.DELETING, ServerState.DELETED]),
+        ServerRow.rollout.is_(False),
+    )
+    ids = list(session.scalars(select(ServerRow.id).where(*condition)))
+    session.execute(update(ServerRow).where(ServerRow.id.in_(ids)).values(rollout=True))
+    return len(ids)
+
+
+def latest_decisions(session: Session, pool: str, at: datetime | None = None) -> list[Decision]:
+    """The last decision of each autoscale config of the pool, as of `at` or now."""
+    found = []
+    for name in autoscales_of_pool(session, pool):
+        query = select(DecisionRow).where(DecisionRow.autoscale == name)
+        if at is not None:
+            query = query.where(DecisionRow.at <= at)
+        row = session.scalar(query.order_by(DecisionRow.at.desc(), DecisionRow.id.desc()).limit(1))
+        if row is not None:
+            found.append(_decision(row))
+    return found
+
+
+def list_decisions(session: Session, autoscale: str, limit: int = 50) -> list[Decision]:
+    """The config's newest decisions, newest first."""
+    query = select(DecisionRow).where(DecisionRow.autoscale == autoscale)
+    return [_decision(row) for row in session.scalars(query.order_by(DecisionRow.at.desc()).limit(limit))]
+
+
+def prune_decisions(session: Session, now: datetime) -> None:
+    """Forget decisions that were last confirmed longer ago than `DECISIONS_KEPT`, and place memories that are over."""
+    session.execute(delete(DecisionRow).where(DecisionRow.confirmed_at < now - DECISIONS_KEPT))
+    session.execute(delete(PlaceMemoryRow).where(PlaceMemoryRow.until < now))
+
+
+def _memory(session: Session, autoscale: str) -> ScalingRow:
+    row = session.get(ScalingRow, autoscale, with_for_update=True)
+    if row is None:
+        row = ScalingRow(autoscale=autoscale, decisions=0, failures={})
+        session.add(row)
+        session.flush()
+    return row
+
+
+def _keep_decision(
+    session: Session, memory: ScalingRow, autoscale: ServerAutoscale | DockerAgentAutoscale, plan: Plan
+) -> str:
+    body = plan.model_dump(mode="json")
+    newest = session.get(DecisionRow, f"{autoscale.name}-{memory.decisions}")
+    if newest is not None and not plan.actions and _says(newest.plan) == _says(body):
+        newest.confirmed_at = plan.at
+        return newest.id
+    memory.decisions += 1
+    decision_id = f"{autoscale.name}-{memory.decisions}"
+    session.add(
+        DecisionRow(
+            id=decision_id, autoscale=autoscale.name, pool=autoscale.pool, at=plan.at, confirmed_at=plan.at, plan=body
+        )
+    )
+    return decision_id
+
+
+def _says(body: Mapping[str, object]) -> tuple[object, ...]:
+    return body["numbers"], body["actions"], body["reasons"]
+
+
+def _provider_cap(session: Session, name: str, now: datetime) -> ProviderCap:
+    row = documents.get_row(session, "vm_provider", name)
+    config = documents.load_without_secrets(row)
+    assert isinstance(config, VMProviderConfig)
+    query = select(PlaceMemoryRow).where(PlaceMemoryRow.vm_provider == name, PlaceMemoryRow.until > now)
+    return ProviderCap(
+        vm_provider=name,
+        max_instances=config.max_instances,
+        in_use=ledger.provider_usage(session, name).in_use,
+        places=tuple(row.facts.get("places", ())),
+        unavailable_until={memory.place: memory.until for memory in session.scalars(query)},
+    )
+
+
+def _siblings(
+    session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale, now: datetime
+) -> tuple[SiblingConfig, ...]:
+    found = []
+    for name in autoscales_of_pool(session, autoscale.pool):
+        other = load_autoscale(session, name) if name != autoscale.name else None
+        if other is None or not other.enabled or other.observe:
+            continue
+        memory = session.get(ScalingRow, name)
+        usage: Sequence[ledger.Usage] = (
+            ledger.provider_usage(session, other.vm_provider),
+            ledger.autoscale_usage(session, other),
+        )
+        found.append(
+            SiblingConfig(
+                name=name,
+                zone=other.zone,
+                active=active_at(other.schedules, now).active,
+                paused=bool(memory and memory.paused_because),
+                free_slots=min(left for left in (one.left for one in usage) if left is not None),
+            )
+        )
+    return tuple(found)
+
+
+def _staging_needs(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> tuple[StagingNeed, ...]:
+    return ()
+
+
+def _decision(row: DecisionRow) -> Decision:
+    return Decision(
+        id=row.id,
+        autoscale=row.autoscale,
+        pool=row.pool,
+        at=row.at,
+        confirmed_at=row.confirmed_at,
+        plan=Plan.model_validate(row.plan),
+    )

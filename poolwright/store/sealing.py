@@ -1,0 +1,88 @@
+"""Secrets sealed at rest: authenticated encryption with a key ring that can be rotated."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
+
+
+class KeyProblem(Exception):
+    """The key is missing, malformed, readable by others, or not the one that sealed a secret."""
+
+
+class Sealer:
+    """Seals with the first key of the ring, opens with any."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        """Raises `KeyProblem` when there is no key or one is malformed."""
+        if not keys:
+            raise KeyProblem("the key ring is empty: `poolwright secrets rotate` or a new data directory makes a key")
+        try:
+            self._ring = MultiFernet([Fernet(key) for key in keys])
+        except (ValueError, TypeError):
+            raise KeyProblem("a key of the key ring is malformed: each is 32 bytes in URL-safe base64") from None
+
+    def seal(self, identity: str, secret: SecretStr) -> bytes:
+        """The secret, encrypted and bound to `identity`, so that it cannot be moved to another place."""
+        payload = json.dumps({"identity": identity, "secret": secret.get_secret_value()})
+        return self._ring.encrypt(payload.encode())
+
+    def open(self, identity: str, sealed: bytes) -> SecretStr:
+        """The secret again. Raises `KeyProblem` when no key of the ring opens it or it belongs elsewhere."""
+        try:
+            payload = json.loads(self._ring.decrypt(sealed))
+        except InvalidToken:
+            raise KeyProblem(
+                f"the secret {identity} was sealed with another key: set POOLWRIGHT_KEY or POOLWRIGHT_KEY_FILE to the "
+                "key ring that was used, or apply the configuration again"
+            ) from None
+        if payload["identity"] != identity:
+            raise KeyProblem(f"the sealed value stored for {identity} belongs to {payload['identity']}")
+        return SecretStr(payload["secret"])
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """The same secret under the first key of the ring."""
+        return self._ring.rotate(sealed)
+
+
+def new_key() -> str:
+    """A fresh key."""
+    return Fernet.generate_key().decode()
+
+
+def load_keys(key_file: Path, environment_value: str | None = None) -> list[str]:
+    """The key ring: from the environment (keys separated by commas) or else from the file (one a line, newest first).
+
+    A missing file is made, with one new key and mode 0600. Raises `KeyProblem` when others may read the file.
+    """
+    if environment_value:
+        return [key.strip() for key in environment_value.split(",") if key.strip()]
+    if not key_file.exists():
+        write_keys(key_file, [new_key()])
+    if key_file.stat().st_mode & 0o077:
+        raise KeyProblem(f"the key file {key_file} can be read by others: chmod 600 {key_file}")
+    return [line.strip() for line in key_file.read_text().splitlines() if line.strip()]
+
+
+def write_keys(key_file: Path, keys: Sequence[str]) -> None:
+    """Write the ring with mode 0600, all or nothing."""
+    key_file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = key_file.with_name(f"{key_file.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write("".join(f"{key}\n" for key in keys))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        if key_file.exists():
+            temporary.replace(key_file)
+        else:
+            # Two processes that start at once must agree on one key: the first link wins.
+            os.link(temporary, key_file)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,52 @@
+"""Sealed secrets by id."""
+
+from datetime import datetime
+
+from pydantic import SecretStr
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from poolwright.store.sealing import Sealer
+from poolwright.store.tables import SecretRow
+
+
+def sealer_of(session: Session) -> Sealer:
+    """The sealer of the store that this transaction belongs to."""
+    sealer = session.info["sealer"]
+    assert isinstance(sealer, Sealer)
+    return sealer
+
+
+def put_secret(session: Session, identity: str, secret: SecretStr, now: datetime) -> None:
+    """Store the secret under this id, in place of an older one."""
+    sealed = sealer_of(session).seal(identity, secret)
+    row = session.get(SecretRow, identity)
+    if row is None:
+        session.add(SecretRow(id=identity, sealed=sealed, updated_at=now))
+    else:
+        row.sealed, row.updated_at = sealed, now
+
+
+def get_secret(session: Session, identity: str) -> SecretStr | None:
+    """The secret with this id, or None. Raises `KeyProblem`."""
+    row = session.get(SecretRow, identity)
+    return None if row is None else sealer_of(session).open(identity, row.sealed)
+
+
+def delete_secrets(session: Session, prefix: str) -> None:
+    """Forget every secret whose id begins so."""
+    session.execute(delete(SecretRow).where(SecretRow.id.startswith(prefix, autoescape=True)))
+
+
+def all_secrets(session: Session) -> list[SecretStr]:
+    """Every secret there is; what must never be seen in a message. Raises `KeyProblem`."""
+    sealer = sealer_of(session)
+    return [sealer.open(row.id, row.sealed) for row in session.scalars(select(SecretRow))]
+
+
+def reseal_all(session: Session, sealer: Sealer) -> int:
+    """Seal every secret again under the first key of this ring. Returns how many."""
+    rows = session.scalars(select(SecretRow)).all()
+    for row in rows:
+        row.sealed = sealer.reseal(row.sealed)
+    return len(rows)

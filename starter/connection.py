@@ -1,0 +1,37 @@
+"""Connecting to Temporal: its standard environment variables and profile files decide where."""
+
+import asyncio
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError
+
+from starter.plugin import poolwright_plugin
+
+DEFAULT_ADDRESS = "localhost:7233"
+
+
+class TemporalUnreachable(Exception):
+    """No Temporal server answers at the configured address."""
+
+
+async def connect(*, patience_seconds: float = 10, runtime: Runtime | None = None) -> Client:
+    """A client for the server that `TEMPORAL_ADDRESS`, `TEMPORAL_PROFILE` and their kin name (TLS and API keys too).
+
+    Waits for a server that is still starting for at most `patience_seconds`. Raises `TemporalUnreachable`.
+    """
+    options = ClientConfig.load_client_connect_config()
+    options.setdefault("target_host", DEFAULT_ADDRESS)
+    loop = asyncio.get_running_loop()
+    give_up_at = loop.time() + patience_seconds
+    while True:
+        try:
+            return await Client.connect(**options, plugins=[poolwright_plugin()], runtime=runtime)
+        except (RPCError, RuntimeError) as error:
+            if loop.time() >= give_up_at:
+                raise TemporalUnreachable(
+                    f"no Temporal server answers at {options.get('target_host')} ({error}): "
+                    "start one with `poolwright up`, or set TEMPORAL_ADDRESS or TEMPORAL_PROFILE"
+                ) from None
+        await asyncio.sleep(0.1)

@@ -1,0 +1,130 @@
+"""Workers: one for workflows and store activities, one per zone for everything that touches the outside."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.accounts import Accounts
+from activities.heartbeats import Heartbeats
+from activities.lives import LifeActivities
+from activities.machines import MachineActivities
+from activities.scaling import ScalingActivities
+from activities.watchdog import WatchdogActivities
+from poolwright.domain.identities import TASK_QUEUE, zone_task_queue
+from poolwright.store import documents
+from poolwright.store.engine import Store
+from workflows import ALL_WORKFLOWS
+
+_LOGGER = logging.getLogger(__name__)
+_GRACE = timedelta(seconds=30)
+_HEARTBEAT_THROTTLE = timedelta(seconds=5)
+"""Cancellation reaches an activity with a heartbeat: this bounds the delay."""
+_STORE_THREADS = 8
+_PROVIDER_THREADS = 16
+_LOOK_FOR_ZONES_SECONDS = 5.0
+
+
+class Workers:
+    """All workers of this process. Zones that are applied later get theirs within seconds."""
+
+    def __init__(
+        self, client: Client, store: Store, advertised_address: str, zones: Sequence[str] | None, *, workflows: bool
+    ) -> None:
+        """`zones`: serve these zones only; None: all, those of the future too. `workflows`: run the workflows here."""
+        self._client = client
+        self._store = store
+        self._zones = zones
+        self._workflows = workflows
+        self._machines = MachineActivities(store, Accounts(store), advertised_address)
+        self._threads = ThreadPoolExecutor(_STORE_THREADS + _PROVIDER_THREADS, thread_name_prefix="activity")
+        self._serving: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then let running activities end. Raises what a worker died of."""
+        if self._workflows:
+            self._serving[TASK_QUEUE] = asyncio.create_task(self._main_worker().run())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            while not stopping.done():
+                for zone in await asyncio.to_thread(self._wanted_zones):
+                    self._serve(zone)
+                done, _ = await asyncio.wait(
+                    {stopping, *self._serving.values()},
+                    timeout=_LOOK_FOR_ZONES_SECONDS,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+                for task in done - {stopping}:
+                    task.result()
+        finally:
+            stopping.cancel()
+            await self._shut_down()
+
+    def _serve(self, zone: str) -> None:
+        queue = zone_task_queue(zone)
+        if queue not in self._serving:
+            _LOGGER.info("serving zone %s", zone)
+            self._serving[queue] = asyncio.create_task(self._zone_worker(queue).run())
+
+    async def _shut_down(self) -> None:
+        for task in self._serving.values():
+            task.cancel()
+        await asyncio.gather(*self._serving.values(), return_exceptions=True)
+        self._threads.shutdown(wait=False)
+
+    def _wanted_zones(self) -> Sequence[str]:
+        if self._zones is not None:
+            return self._zones
+        with self._store.read() as tx:
+            return [row.name for row in documents.rows(tx, "zone")]
+
+    def _main_worker(self) -> Worker:
+        lives, watchdog, scaling = (
+            LifeActivities(self._store),
+            WatchdogActivities(self._store),
+            ScalingActivities(self._store),
+        )
+        return Worker(
+            self._client,
+            task_queue=TASK_QUEUE,
+            workflows=ALL_WORKFLOWS,
+            activities=[
+                lives.begin_life,
+                lives.note_configuring,
+                lives.mark_running,
+                lives.drain,
+                lives.retire_if_empty,
+                lives.undrain,
+                lives.fail,
+                lives.begin_deleting,
+                lives.mark_deleted,
+                scaling.decide,
+                watchdog.ensure_lives,
+            ],
+            activity_executor=self._threads,
+            max_concurrent_activities=_STORE_THREADS,
+            graceful_shutdown_timeout=_GRACE,
+            max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
+            interceptors=[Heartbeats()],
+        )
+
+    def _zone_worker(self, queue: str) -> Worker:
+        return Worker(
+            self._client,
+            task_queue=queue,
+            activities=[
+                self._machines.create_machine,
+                self._machines.await_machine,
+                self._machines.run_startup_script,
+                self._machines.delete_machine,
+            ],
+            activity_executor=self._threads,
+            max_concurrent_activities=_PROVIDER_THREADS,
+            graceful_shutdown_timeout=_GRACE,
+            max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
+            interceptors=[Heartbeats()],
+        )

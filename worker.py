@@ -1,0 +1,64 @@
+"""Connects and runs the worker: `python worker.py [--zone NAME ...]`.
+
+Everything comes from the environment: `POOLWRIGHT_*` for this installation, Temporal's own variables for its server.
+"""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+
+from poolwright.store.installation import upgrade
+from starter.connection import TemporalUnreachable, connect
+from starter.preparation import NamespaceNotReady, prepare_namespace
+from starter.settings import Settings, load_settings
+from starter.workers import Workers
+
+
+async def run(settings: Settings, zones: list[str] | None, *, workflows: bool) -> None:
+    """Work until SIGTERM or SIGINT."""
+    store = settings.open_store()
+    try:
+        await asyncio.to_thread(upgrade, store)
+        client = await connect(patience_seconds=60, runtime=_runtime(settings))
+        await prepare_namespace(client)
+        workers = Workers(client, store, settings.advertised_address, zones, workflows=workflows)
+        await workers.run(_stop_event())
+    finally:
+        store.close()
+
+
+def main() -> None:
+    """Parse flags and run."""
+    parser = argparse.ArgumentParser(description="Runs Poolwright's workflows and activities.")
+    parser.add_argument("--zone", action="append", help="serve only this zone (repeatable); default: all")
+    parser.add_argument(
+        "--no-workflows", action="store_true", help="only the zones' activities: for a worker in a zone"
+    )
+    flags = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        asyncio.run(run(load_settings(), flags.zone, workflows=not flags.no_workflows))
+    except (TemporalUnreachable, NamespaceNotReady) as error:
+        sys.exit(f"worker: {error}")
+
+
+def _runtime(settings: Settings) -> Runtime:
+    address = f"{settings.host}:{settings.metrics_port}"
+    metrics = PrometheusConfig(bind_address=address, durations_as_seconds=True, counters_total_suffix=True)
+    return Runtime(telemetry=TelemetryConfig(metrics=metrics))
+
+
+def _stop_event() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+if __name__ == "__main__":
+    main()

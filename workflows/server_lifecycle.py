@@ -1,0 +1,294 @@
+"""`ServerLifecycle`: the life of one server, from its committed row until every part of it is proven gone."""
+
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+
+from workflows.steps import Steps
+from workflows.story import Story
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contract import DrainRequest, Life, LifeInput, Machine
+    from poolwright.domain.identities import SERVER_LIFECYCLE
+    from poolwright.domain.scaling import DrainReason
+    from poolwright.domain.servers import CheckInStatus
+    from poolwright.domain.states import ServerState
+
+Result = TypeVar("Result")
+
+_EMPTY_CHECK = timedelta(minutes=10)
+"""While draining: look again this often, should the signal of a session's end have been lost."""
+
+
+@workflow.defn(name=SERVER_LIFECYCLE)
+class ServerLifecycle:
+    """One server's life. Its row says where it stands, so a life that was lost goes on where it was.
+
+    Cancelling means: drain, then tear down cleanly. The signal `terminate` does not wait for sessions.
+    """
+
+    @workflow.init
+    def __init__(self, life: LifeInput) -> None:
+        self._steps = Steps(life.server_id)
+        self._story = Story(life.server_id)
+        self._checked_in: CheckInStatus | None = None
+        self._checked_in_message = ""
+        self._drain: DrainRequest | None = None
+        self._undrain: str | None = None
+        self._terminate: str | None = None
+        self._cancelled = False
+        self._sessions_changed = False
+
+    @workflow.signal(description="The startup script reports its status")
+    def check_in(self, status: str, message: str = "") -> None:
+        """The startup script reported. Repeatable; an unknown status is ignored."""
+        if status in list(CheckInStatus):
+            self._checked_in, self._checked_in_message = CheckInStatus(status), message
+
+    @workflow.signal(description="Take no new session; go when empty. The input is the reason")
+    def drain(self, reason: str = "an operator asked for it", kind: str = DrainReason.OPERATOR.value) -> None:
+        """Take no new session, and go when the last one has ended."""
+        known = DrainReason(kind) if kind in list(DrainReason) else DrainReason.OPERATOR
+        self._drain = DrainRequest(server_id=self._steps.server_id, reason=reason, kind=known)
+        self._undrain = None
+
+    @workflow.signal(description="Take sessions again")
+    def undrain(self, reason: str = "an operator asked for it") -> None:
+        """Take sessions again, unless it is too late."""
+        self._undrain, self._drain = reason, None
+
+    @workflow.signal(description="Tear the server down now; sessions on it end. The input is the reason")
+    def terminate(self, reason: str = "an operator ended it") -> None:
+        """Tear down now, whatever the state. Sessions that are left end with this reason."""
+        self._terminate = self._terminate or reason
+
+    @workflow.signal(description="A session on this server ended")
+    def sessions_changed(self) -> None:
+        """A session ended: an empty draining server may go."""
+        self._sessions_changed = True
+
+    @workflow.query(description="The server's story in Markdown")
+    def story(self) -> str:
+        """State, story with times, what it waits for and what an operator can do."""
+        return self._story.markdown()
+
+    @workflow.run
+    async def run(self, _life: LifeInput) -> str:
+        """Live, then tear down. Returns how it ended."""
+        begun = await self._until_done(self._steps.begin())
+        self._story.begin(begun)
+        if begun.state is ServerState.DELETED:
+            return "it is deleted"
+        reason = await self._live_until_ended(begun)
+        await self._until_done(self._tear_down(reason))
+        if self._cancelled:
+            raise asyncio.CancelledError(reason)
+        return reason
+
+    async def _live_until_ended(self, begun: Life) -> str:
+        """Run the part of life that can be interrupted. Returns why it ended."""
+        living = asyncio.create_task(self._live(begun))
+        if self._cancelled:
+            self._cancel()
+        while not living.done() and self._terminate is None:
+            try:
+                await workflow.wait_condition(lambda: living.done() or self._terminate is not None)
+            except asyncio.CancelledError:
+                self._cancel()
+        living.cancel()
+        try:
+            return await self._until_done(living)
+        except asyncio.CancelledError:
+            return self._terminate or "it was cancelled"
+        except FailureError as error:
+            return self._terminate or await self._failed(_cause(error))
+
+    def _cancel(self) -> None:
+        """Cancelling never ends sessions: a server that serves is drained, any other is torn down."""
+        self._cancelled = True
+        if self._story.state in (ServerState.RUNNING, ServerState.DRAINING):
+            self._drain = self._drain_request("the workflow was cancelled", DrainReason.OPERATOR)
+        else:
+            self._terminate = "the workflow was cancelled"
+
+    async def _live(self, begun: Life) -> str:
+        """From wherever the row stands to the end of service. Raises `FailureError` when the server is no good."""
+        state = begun.state
+        if state in (ServerState.DELETING, ServerState.FAILED):
+            return begun.failure_reason or "its teardown goes on"
+        if state in (ServerState.PREPARING, ServerState.CREATING, ServerState.BOOTING, ServerState.CONFIGURING):
+            await self._boot(begun)
+            state = ServerState.RUNNING
+        if state is ServerState.DRAINING:
+            self._drain = self._drain or self._drain_request("its draining goes on", begun.drain_reason)
+        return await self._serve()
+
+    async def _boot(self, begun: Life) -> None:
+        if begun.checked_in is not None and self._checked_in is None:
+            self._checked_in, self._checked_in_message = CheckInStatus(begun.checked_in), begun.checked_in_message
+        if begun.state in (ServerState.PREPARING, ServerState.CREATING):
+            self._story.enter(ServerState.CREATING, "asks the provider for a VM")
+            machine = await self._steps.create_machine(begun.zone)
+            if self._terminate is not None:
+                # The creation was waited for although its cancellation had been asked.
+                raise asyncio.CancelledError
+        else:
+            assert begun.boot_deadline is not None
+            machine = Machine(ready=False, boot_deadline=begun.boot_deadline)
+        if begun.state is ServerState.CONFIGURING:
+            self._story.enter(ServerState.CONFIGURING, "its startup script works")
+        else:
+            self._story.enter(
+                ServerState.BOOTING, f"the VM exists; it must check in by {machine.boot_deadline:%H:%M:%S} UTC"
+            )
+        booting = asyncio.create_task(self._become_ready(begun, machine))
+        remaining = machine.boot_deadline - workflow.now()
+        try:
+            await workflow.wait_condition(
+                booting.done, timeout=max(remaining, timedelta(0)), timeout_summary="boot deadline"
+            )
+        except TimeoutError:
+            raise ApplicationError(self._missed_deadline(machine), type="BootDeadline", non_retryable=True) from None
+        finally:
+            booting.cancel()
+        reason = booting.result()
+        serving = await self._steps.mark_running(reason)
+        self._story.enter(serving.state, f"{reason}; {serving.sessions} session(s) on it")
+
+    async def _become_ready(self, begun: Life, machine: Machine) -> str:
+        """Until the VM runs and, where it is required, its startup script says so. Returns the reason in words."""
+        if not machine.ready:
+            machine = await self._steps.await_machine(begun.zone)
+            self._story.say(f"the VM runs at {machine.address}")
+        if begun.runs_script_in_guest:
+            await self._steps.run_startup_script(begun.zone)
+        if not begun.require_checkin:
+            return "the VM runs, and no check-in is required"
+        self._story.wait_for("its startup script to check in as running")
+        await workflow.wait_condition(lambda: self._checked_in is not None)
+        if self._checked_in not in (CheckInStatus.RUNNING, CheckInStatus.ERROR):
+            if begun.state is not ServerState.CONFIGURING:
+                await self._steps.note_configuring()
+            self._story.enter(ServerState.CONFIGURING, self._checked_in_message or "its startup script works")
+            await workflow.wait_condition(lambda: self._checked_in in (CheckInStatus.RUNNING, CheckInStatus.ERROR))
+        if self._checked_in is CheckInStatus.ERROR:
+            message = self._checked_in_message or "no message"
+            raise ApplicationError(
+                f"its startup script reported an error: {message}", type="StartupScript", non_retryable=True
+            )
+        return "its startup script checked in as running"
+
+    async def _serve(self) -> str:
+        """Until the server has drained. Returns why it goes."""
+        while True:
+            self._story.wait_for("nothing: it serves sessions until it is drained")
+            await workflow.wait_condition(
+                lambda: (
+                    self._drain is not None or self._reported_error() or workflow.info().is_continue_as_new_suggested()
+                )
+            )
+            if self._drain is None and self._reported_error():
+                reason = f"the server reported an error: {self._checked_in_message or 'no message'}"
+                self._drain = self._drain_request(reason, DrainReason.OPERATOR)
+            if self._drain is None:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(LifeInput(server_id=self._steps.server_id))
+            if reason := await self._drained():
+                return reason
+
+    async def _drained(self) -> str | None:
+        """Drain as asked. Returns the reason when the server is empty, or None when it serves again."""
+        assert self._drain is not None
+        request, self._drain, self._sessions_changed = self._drain, None, False
+        serving = await self._steps.drain(request)
+        while serving.state is ServerState.DRAINING:
+            self._story.enter(ServerState.DRAINING, request.reason)
+            self._story.wait_for(f"{serving.sessions} session(s) to end")
+            await self._wait_for_change()
+            if self._undrain is not None:
+                undrain_because, self._undrain = self._undrain, None
+                serving = await self._steps.undrain(undrain_because)
+            else:
+                self._sessions_changed = False
+                serving = await self._steps.retire_if_empty()
+        self._undrain = None
+        if serving.state is ServerState.RUNNING:
+            self._story.enter(ServerState.RUNNING, serving.message)
+            return None
+        return request.reason
+
+    async def _wait_for_change(self) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._sessions_changed or self._undrain is not None,
+                timeout=_EMPTY_CHECK,
+                timeout_summary="look again for sessions",
+            )
+        except TimeoutError:
+            return
+
+    async def _failed(self, reason: str) -> str:
+        """Record the failure and keep the server for diagnosis as long as its config says."""
+        failed = await self._until_done(self._steps.fail(reason))
+        self._story.enter(ServerState.FAILED, reason)
+        if failed.keep_until is not None:
+            self._story.wait_for(f"{failed.keep_until:%Y-%m-%d %H:%M:%S} UTC: it is kept for diagnosis until then")
+            await self._until_terminated(failed.keep_until)
+        return reason
+
+    async def _until_terminated(self, at: datetime) -> None:
+        try:
+            await workflow.wait_condition(
+                lambda: self._terminate is not None,
+                timeout=max(at - workflow.now(), timedelta(0)),
+                timeout_summary="kept for diagnosis",
+            )
+        except TimeoutError:
+            return
+        except asyncio.CancelledError:
+            self._cancelled = True
+
+    async def _tear_down(self, reason: str) -> None:
+        """Undo everything, in reverse order, each part on its own, without end."""
+        serving = await self._steps.begin_deleting(reason)
+        self._story.enter(ServerState.DELETING, reason)
+        if serving.state is not ServerState.DELETED:
+            self._story.wait_for("the provider to prove the VM gone")
+            await self._steps.delete_machine(self._story.zone)
+            await self._steps.mark_deleted()
+        self._story.enter(ServerState.DELETED, "every part of it is gone")
+
+    async def _until_done(self, work: Awaitable[Result]) -> Result:
+        """Wait for the work to its end, whoever cancels in between."""
+        task = asyncio.ensure_future(work)
+        while True:
+            try:
+                return await asyncio.shield(task)
+            except asyncio.CancelledError:
+                if task.cancelled():
+                    raise
+                self._cancelled = True
+
+    def _reported_error(self) -> bool:
+        return self._checked_in is CheckInStatus.ERROR
+
+    def _drain_request(self, reason: str, kind: DrainReason | None) -> DrainRequest:
+        return DrainRequest(server_id=self._steps.server_id, reason=reason, kind=kind or DrainReason.OPERATOR)
+
+    def _missed_deadline(self, machine: Machine) -> str:
+        said = "it never checked in"
+        if self._checked_in is not None:
+            said = f"its last report was {self._checked_in}: {self._checked_in_message or 'no message'}"
+        return f"not running by {machine.boot_deadline:%Y-%m-%d %H:%M:%S} UTC, its boot deadline; {said}"
+
+
+def _cause(error: FailureError) -> str:
+    """The failure in words, with its type in front."""
+    while isinstance(error, ActivityError) and isinstance(error.cause, FailureError):
+        error = error.cause
+    kind = error.type if isinstance(error, ApplicationError) and error.type else type(error).__name__
+    return f"{kind}: {error.message}"
