@@ -63,8 +63,7 @@ class OpenServer:
         self.limit: int | None = None
         """It takes no more than this many; None: as many as fit."""
         left = 0 if is_spent(view) else view.max_sessions - len(live)
-        self.sessions_left = max(left, 0)
-        self.sessions_room = self.sessions_left
+        self.sessions_left = self.sessions_room = max(0, left)
         """Sessions for people who are not on it yet."""
         self._desktops: set[str] | None = None
         self._users: set[str] | None = None

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from poolwright.domain.planning.deliberation import Deliberation
-from poolwright.domain.planning.supply import XX
 from poolwright.domain.scaling import Action, ActionKind, DrainReason, ServerView
 from poolwright.domain.wording import agree, counted, duration, listed, moment
 

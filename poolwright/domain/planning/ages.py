@@ -1,5 +1,6 @@
 """How old servers are, measured against the rotation settings. Age counts from the server's row."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,8 +38,13 @@ class Ages:
         """When the next of these servers reaches one of the ages."""
         if not self.crossings:
             return None
-        moments = (server.created_at + age for server in servers for age in self.crossings)
-        return min((at for at in moments if at > now), default=None)
+        births = sorted(server.created_at for server in servers)
+        upcoming = []
+        for age in self.crossings:
+            first_younger = bisect_right(births, now - age)
+            if first_younger < len(births):
+                upcoming.append(births[first_younger] + age)
+        return min(upcoming, default=None)
 
 
 def ages_at(rotation: Rotation, now: datetime) -> Ages:

@@ -7,13 +7,13 @@ facts, so for each session exactly one of them makes a server.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from poolwright.domain.placement import PlacementRules, Seating, queue_order
 from poolwright.domain.planning.supply import Stock, Supply
 from poolwright.domain.planning.terms import Terms
-from poolwright.domain.room import OpenAgent, OpenServer
+from poolwright.domain.room import Open, OpenAgent, OpenServer
 from poolwright.domain.scaling import SiblingConfig, Snapshot, WaitingSession
 from poolwright.domain.servers import Size
 
@@ -73,12 +73,12 @@ class FirstFit:
 class Maker:
     """A config that may make servers for waiting sessions, as far as its slots go."""
 
-    def __init__(self, config: SiblingConfig, terms: Terms | None) -> None:
+    def __init__(self, config: SiblingConfig, imagine: Callable[[], Open]) -> None:
         self.name = config.name
         self.zone = config.zone
         self.made = FirstFit()
-        self._config = config
-        self._terms = terms
+        self._imagine_one = imagine
+        self._aggressive = config.aggressive
         self._slots_left = config.free_slots if config.active and not config.paused else 0
 
     def take(self, session: WaitingSession) -> bool:
@@ -100,16 +100,10 @@ class Maker:
         return self._imagine().takes(session)
 
     def _imagine(self) -> Open:
-        server = self._imagine_any()
-        server.limit = 1 if self._config.aggressive else server.limit
+        server = self._imagine_one()
+        if self._aggressive:
+            server.limit = 1
         return server
-
-    def _imagine_any(self) -> Open:
-        if self._terms is not None:
-            return self._terms.imagine()
-        if self._config.agent_size is not None:
-            return OpenAgent(self._config.agent_size)
-        return OpenServer(self._config.room_per_server, None)
 
 
 def demand_of(snapshot: Snapshot, terms: Terms, supply: Supply, rules: PlacementRules, free_slots: int) -> Demand:
@@ -143,7 +137,7 @@ def _limit_aggressive(coming: Stock, snapshot: Snapshot) -> None:
     if snapshot.autoscale.aggressive:
         aggressive.add(snapshot.autoscale.name)
     for server in coming:
-        if server.view is not None and server.view.autoscale in aggressive:
+        if server.view.autoscale in aggressive:
             server.limit = 1
 
 
@@ -162,8 +156,22 @@ def _makers(snapshot: Snapshot, terms: Terms, free_slots: int) -> list[Maker]:
         free_slots=free_slots,
         aggressive=autoscale.aggressive,
     )
-    makers = [Maker(own, terms), *(Maker(sibling, None) for sibling in snapshot.siblings)]
+    makers = [Maker(own, terms.imagine)]
+    makers += [Maker(sibling, _imagining(sibling, terms)) for sibling in snapshot.siblings]
     return sorted(makers, key=lambda maker: maker.name)
+
+
+def _imagining(sibling: SiblingConfig, terms: Terms) -> Callable[[], Open]:
+    """How to imagine a server of another config, from what is known of it."""
+    if terms.counts_sessions:
+        room = {"max_sessions": sibling.room_per_server, "counts_users": False}
+        view = terms.imagined.model_copy(update=room)
+        return lambda: OpenServer(view)
+    if sibling.agent_size is None:
+        view = terms.imagined.model_copy(update={"max_sessions": 1, "counts_users": False})
+        return lambda: OpenServer(view)
+    view = terms.imagined.model_copy(update={"size": sibling.agent_size})
+    return lambda: OpenAgent(view)
 
 
 def _deal_out(

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 from poolwright.domain.planning.actions import Group
 from poolwright.domain.planning.deliberation import Deliberation
-from poolwright.domain.planning.figures import drifted
 from poolwright.domain.planning.shrinking import ready_since
 from poolwright.domain.planning.supply import Stock
 from poolwright.domain.room import Amount, amount_of
@@ -119,7 +118,7 @@ def _nothing_to_do(done: Deliberation) -> str:
 
 
 def _drift(done: Deliberation) -> Iterator[str]:
-    count = drifted(done)
+    count = done.supply.drifted
     if count and count > done.retirement.marked:
         yield (
             f"{counted(count, f'running {done.terms.noun}')} {agree(count, 'was', 'were')} made from an older "

@@ -51,14 +51,14 @@ def _session_figures(done: Deliberation) -> Iterator[tuple[str, Figure]]:
 def _server_figures(done: Deliberation) -> Iterator[tuple[str, Figure]]:
     supply = done.supply
     yield "servers_total", len(supply.own)
-    yield "servers_running", supply.count(ServerState.RUNNING)
+    yield "servers_running", supply.in_state[ServerState.RUNNING]
     yield "servers_coming", len(supply.coming)
-    yield "servers_draining", supply.count(ServerState.DRAINING)
-    yield "servers_failed", supply.count(ServerState.FAILED)
-    yield "servers_deleting", supply.count(ServerState.DELETING)
+    yield "servers_draining", supply.in_state[ServerState.DRAINING]
+    yield "servers_failed", supply.in_state[ServerState.FAILED]
+    yield "servers_deleting", supply.in_state[ServerState.DELETING]
     yield "servers_retiring", len(done.retirement.ids)
     yield "servers_marked_for_rollout", done.retirement.marked
-    yield "servers_drifted", drifted(done)
+    yield "servers_drifted", done.supply.drifted
     yield "servers_not_needed", len(done.shrinkage.wished)
 
 
@@ -80,9 +80,3 @@ def _outcome_figures(done: Deliberation, actions: tuple[Action, ...]) -> Iterato
     yield "drained", kinds.count(ActionKind.DRAIN)
     yield "deleted", kinds.count(ActionKind.DELETE)
     yield "unmet_servers", done.growth.unmet_servers
-
-
-def drifted(done: Deliberation) -> int:
-    """Running servers of this config that were made from an older configuration."""
-    revision = done.snapshot.autoscale_revision
-    return sum(server.state is ServerState.RUNNING and server.config_revision < revision for server in done.supply.own)

@@ -14,7 +14,7 @@ from poolwright.domain.planning.demand import Demand, FirstFit
 from poolwright.domain.planning.failures import FailureVerdict
 from poolwright.domain.planning.supply import Stock, Supply, room_of
 from poolwright.domain.planning.terms import Terms
-from poolwright.domain.room import Amount, OpenAgent, OpenServer, minus
+from poolwright.domain.room import Amount, Open, minus
 from poolwright.domain.scaling import Snapshot, StagingNeed, WaitingSession
 from poolwright.domain.wording import listed, moment
 

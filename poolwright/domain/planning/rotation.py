@@ -14,7 +14,7 @@ from poolwright.domain.planning.ages import Ages
 from poolwright.domain.planning.growth import Growth, Slots
 from poolwright.domain.planning.supply import Stock, Supply, room_of
 from poolwright.domain.planning.terms import Terms
-from poolwright.domain.room import Amount, OpenAgent, OpenServer, minus
+from poolwright.domain.room import Amount, Open, minus
 from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
 
@@ -65,24 +65,30 @@ class Rotated:
 
 def retirement_of(supply: Supply, ages: Ages) -> Retirement:
     """Who retires."""
-    retiring = [server for server in supply.running if ages.is_retiring(server.view)]
-    ids = {server.view.id for server in retiring}
+    retiring: Stock = []
+    marked: Stock = []
+    fresh: Stock = []
+    for server in supply.running:
+        if ages.is_retiring(server.view):
+            retiring.append(server)
+        else:
+            (marked if server.view.rollout else fresh).append(server)
     due = sorted((server for server in retiring if ages.is_due(server.view)), key=_oldest_first)
-    marked = [server for server in supply.running if server.view.rollout and server.view.id not in ids]
     if marked:
         turn = min(marked, key=lambda server: (bool(server.view.sessions), *_oldest_first(server)))
-        ids.add(turn.view.id)
+        retiring.append(turn)
         due.append(turn)
-    fresh = [server for server in supply.running if server.view.id not in ids]
-    return Retirement(ids=frozenset(ids), due=due, marked=len(marked), fresh=fresh)
+        fresh += [server for server in marked if server is not turn]
+    return Retirement(ids=frozenset(server.view.id for server in retiring), due=due, marked=len(marked), fresh=fresh)
 
 
 def ready_room(supply: Supply, retirement: Retirement, terms: Terms) -> Ready:
     """The room that runs, beside what is seated on it by now."""
+    fresh_room = room_of(retirement.fresh, terms)
     return Ready(
-        room=room_of(supply.running, terms),
+        room=room_of(supply.running, terms) if retirement.ids else fresh_room,
         count=len(supply.running),
-        fresh_room=room_of(retirement.fresh, terms),
+        fresh_room=fresh_room,
         fresh_count=len(retirement.fresh),
     )
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from poolwright.domain.planning.rotation import Ready, Retirement, Rotated
 from poolwright.domain.planning.supply import Stock, Supply
 from poolwright.domain.planning.terms import Terms
-from poolwright.domain.room import OpenAgent, OpenServer, covers, minus
+from poolwright.domain.room import Open, covers, minus
 from poolwright.domain.scaling import ServerView, Snapshot
 
 

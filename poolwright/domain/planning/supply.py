@@ -1,10 +1,11 @@
 """The servers of the pool, sorted by what a decision may do with them."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from poolwright.domain.planning.ages import Ages
 from poolwright.domain.planning.terms import Terms
-from poolwright.domain.room import Amount, OpenAgent, OpenServer, is_spent, total
+from poolwright.domain.room import Amount, Open, is_spent, total
 from poolwright.domain.scaling import DrainReason, ServerView, SiblingConfig, Snapshot
 from poolwright.domain.states import COMING, ServerState
 
@@ -33,34 +34,32 @@ class Supply:
     overdue: list[ServerView] = field(default_factory=list)
     """Running or draining, and past the hard age."""
 
-    def count(self, state: ServerState) -> int:
-        """Servers of this config in this state."""
-        return sum(server.state is state for server in self.own)
+    in_state: Counter[ServerState] = field(default_factory=Counter)
+    """Servers of this config by state."""
+    drifted: int = 0
+    """Running servers of this config that were made from an older configuration."""
 
 
 def supply_of(snapshot: Snapshot, terms: Terms, ages: Ages) -> Supply:
     """Sort the pool's servers. Those of others are opened only if somebody waits for their room."""
     supply = Supply()
     siblings = {sibling.name: sibling for sibling in snapshot.siblings}
+    own_name = terms.autoscale.name
     for server in snapshot.servers:
-        if server.autoscale == terms.autoscale.name:
+        if server.autoscale == own_name:
             supply.own.append(server)
             _sort_own(supply, server, terms, ages)
         elif snapshot.waiting:
             _sort_other(supply, server, terms, siblings)
+    supply.in_state = Counter(server.state for server in supply.own)
+    supply.drifted = sum(server.view.config_revision < snapshot.autoscale_revision for server in supply.running)
     supply.drained = _below_ceiling(supply, terms)
     return supply
 
 
 def room_of(stock: Stock, terms: Terms) -> Amount:
     """The room of all of them together."""
-    return total((server.room for server in stock), len(terms.new_server))
-
-
-def view_of(server: Open) -> ServerView:
-    """The record behind a server that exists."""
-    assert server.view is not None
-    return server.view
+    return total([server.room for server in stock], len(terms.new_server))
 
 
 def _sort_own(supply: Supply, server: ServerView, terms: Terms, ages: Ages) -> None:
@@ -78,7 +77,7 @@ def _sort_own(supply: Supply, server: ServerView, terms: Terms, ages: Ages) -> N
         elif terms.active and not ages.is_retiring(server) and _was_only_too_much(server, terms):
             supply.drained.append(terms.open(server))
     elif state in COMING:
-        supply.coming.append(terms.open(server, empty=True))
+        supply.coming.append(terms.open(server))
 
 
 def _sort_other(supply: Supply, server: ServerView, terms: Terms, siblings: dict[str, SiblingConfig]) -> None:
@@ -89,7 +88,7 @@ def _sort_other(supply: Supply, server: ServerView, terms: Terms, siblings: dict
     if server.state is ServerState.RUNNING:
         supply.other_running.append(terms.open(server))
     elif server.state in COMING:
-        supply.other_coming.append(terms.open(server, empty=True))
+        supply.other_coming.append(terms.open(server))
     elif sibling and sibling.active and not sibling.paused and _was_only_too_much(server, terms):
         supply.other_drained.append(terms.open(server))
 

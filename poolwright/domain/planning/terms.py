@@ -1,15 +1,17 @@
 """What an autoscale config asks for at one moment: its own numbers, or its schedule's, or nothing while inactive."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from poolwright.domain.autoscale import ConnectionType, DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.placement import PlacementRules
 from poolwright.domain.resources import PoolType, Zone
-from poolwright.domain.room import Amount, OpenAgent, OpenServer
+from poolwright.domain.room import Amount, Open, OpenAgent, OpenServer
 from poolwright.domain.scaling import ServerView, Snapshot
 from poolwright.domain.schedules import ScheduleTargets, active_at
 from poolwright.domain.servers import Size
+from poolwright.domain.states import ServerState
 from poolwright.domain.wording import counted, listed, number_text
 
 
@@ -29,34 +31,23 @@ class Terms:
     """The lower of `total_ceiling` and `max_instances`."""
     next_change: datetime | None
     """When the schedule changes any of this."""
+    imagined: ServerView
+    """A server that this config could make."""
     new_server: Amount
-    """Room of one new server."""
-
-    @property
-    def counts_sessions(self) -> bool:
-        """True for server pools, False for docker agents."""
-        return isinstance(self.autoscale, ServerAutoscale)
+    """Room of one such server."""
+    counts_sessions: bool
+    """True for server pools, False for docker agents."""
+    open: Callable[[ServerView], Open]
+    """Makes of a server something that takes sessions."""
 
     @property
     def noun(self) -> str:
         """What people call one of its VMs."""
         return "server" if self.counts_sessions else "agent"
 
-    def open(self, view: ServerView, *, empty: bool = False) -> OpenServer | OpenAgent:
-        """The server as something that takes sessions; `empty`: as it will be once it runs."""
-        if isinstance(self.autoscale, DockerAgentAutoscale):
-            return OpenAgent(view.size, () if empty else view.sessions, view)
-        if empty:
-            return OpenServer(view.max_sessions, view.max_users if view.counts_users else None, (), view)
-        return OpenServer.of(view)
-
-    def imagine(self) -> OpenServer | OpenAgent:
-        """A server that this config could make."""
-        autoscale = self.autoscale
-        if isinstance(autoscale, DockerAgentAutoscale):
-            return OpenAgent(_agent_size(autoscale))
-        max_users = autoscale.max_users_per_server if _counts_users(autoscale) else None
-        return OpenServer(autoscale.max_sessions_per_server, max_users)
+    def imagine(self) -> Open:
+        """One more server that this config could make."""
+        return self.open(self.imagined)
 
     def room_text(self, amount: Amount) -> str:
         """The amount in words: `room for 3 sessions`, or `4 cores and 8,192 MiB of memory`, GPUs if they matter."""
@@ -77,6 +68,9 @@ def terms_at(snapshot: Snapshot, now: datetime) -> Terms:
     targets = schedule.targets or ScheduleTargets()
     ceiling = _lowest(_first(targets.total_ceiling, autoscale.total_ceiling), autoscale.max_instances)
     floor = _first(targets.total_floor, autoscale.total_floor) or 0
+    imagined = _imagined(autoscale, now)
+    counts_sessions = isinstance(autoscale, ServerAutoscale)
+    open_server = OpenServer if counts_sessions else OpenAgent
     return Terms(
         autoscale=autoscale,
         active=active,
@@ -85,7 +79,10 @@ def terms_at(snapshot: Snapshot, now: datetime) -> Terms:
         floor=(floor if ceiling is None else min(floor, ceiling)) if active else 0,
         ceiling=ceiling,
         next_change=schedule.next_change if autoscale.enabled else None,
-        new_server=_new_server(autoscale),
+        imagined=imagined,
+        new_server=open_server(imagined).room,
+        counts_sessions=counts_sessions,
+        open=open_server,
     )
 
 
@@ -109,24 +106,28 @@ def _standby(autoscale: ServerAutoscale | DockerAgentAutoscale, targets: Schedul
     )
 
 
-def _new_server(autoscale: ServerAutoscale | DockerAgentAutoscale) -> Amount:
+def _imagined(autoscale: ServerAutoscale | DockerAgentAutoscale, now: datetime) -> ServerView:
+    view = ServerView(
+        id="",
+        hostname="",
+        autoscale=autoscale.name,
+        zone=autoscale.zone,
+        state=ServerState.REQUESTED,
+        created_at=now,
+    )
     if isinstance(autoscale, DockerAgentAutoscale):
-        size = _agent_size(autoscale)
-        return (size.cores, size.memory_mib, size.gpus)
-    if _counts_users(autoscale):
-        return (min(autoscale.max_sessions_per_server, autoscale.max_users_per_server),)
-    return (autoscale.max_sessions_per_server,)
-
-
-def _counts_users(autoscale: ServerAutoscale) -> bool:
-    return autoscale.connection.type in {ConnectionType.RDP, ConnectionType.SSH}
-
-
-def _agent_size(autoscale: DockerAgentAutoscale) -> Size:
-    return Size(
-        cores=autoscale.agent_cores_override,
-        memory_mib=autoscale.agent_memory_override_mib,
-        gpus=autoscale.agent_gpus_override,
+        size = Size(
+            cores=autoscale.agent_cores_override,
+            memory_mib=autoscale.agent_memory_override_mib,
+            gpus=autoscale.agent_gpus_override,
+        )
+        return view.model_copy(update={"size": size})
+    return view.model_copy(
+        update={
+            "max_sessions": autoscale.max_sessions_per_server,
+            "max_users": autoscale.max_users_per_server,
+            "counts_users": autoscale.connection.type in {ConnectionType.RDP, ConnectionType.SSH},
+        }
     )
 
 
