@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes Poolwright's Temporal namespace and registers its search attributes. Changes nothing that is there already.
+# Makes Poolwright's Temporal namespace, unless it is there already; the worker adds to it what else it needs.
 # Reads TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
 set -eu
 
-# Tries a command for a minute, since the server takes a while to start, and then to notice a new namespace.
+# Tries a command for a minute.
 patiently() {
   attempts=30
   until output=$("$@" 2>&1); do
@@ -24,9 +24,7 @@ make_namespace() {
 
 patiently temporal operator cluster health
 patiently make_namespace
-# One call for each: given several names at once, the program registers the first and reports success.
-for name in Pool Zone Provider ServerState ServerId Hostname; do
-  patiently temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword
-done
+# The server takes some seconds to know a new namespace everywhere.
+patiently temporal operator search-attribute list --namespace "$TEMPORAL_NAMESPACE"
 
 echo "The namespace $TEMPORAL_NAMESPACE is ready"

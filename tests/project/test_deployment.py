@@ -14,12 +14,12 @@ import psycopg
 import pytest
 import yaml
 from sqlalchemy.engine import URL, make_url
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from poolwright.domain.identities import SEARCH_ATTRIBUTES
 from starter.binaries import temporal_binary
+from starter.preparation import prepare_namespace
 from starter.settings import Settings
 from tests.servers.postgresql import throw_away_server
 
@@ -99,10 +99,11 @@ class TestNamespaceScript:
 
         namespace = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace="from-script"))
         assert namespace.config.workflow_execution_retention_ttl.ToTimedelta().days == 90
-        listed = await client.operator_service.list_search_attributes(
-            ListSearchAttributesRequest(namespace="from-script")
-        )
-        assert set(listed.custom_attributes) == set(SEARCH_ATTRIBUTES)
+
+    async def test_the_worker_can_prepare_the_namespace_at_once(self, temporal_env: WorkflowEnvironment) -> None:
+        address = temporal_env.client.service_client.config.target_host
+        await asyncio.to_thread(self.run_script, address, "prepared")
+        await prepare_namespace(await Client.connect(address, namespace="prepared"))
 
     def run_script(self, address: str, namespace: str) -> "subprocess.CompletedProcess[str]":
         path = f"{temporal_binary().parent}{os.pathsep}{os.environ['PATH']}"
