@@ -26,7 +26,7 @@ _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """Cancellation reaches an activity with a heartbeat: this bounds the delay."""
 _STORE_THREADS = 8
 _PROVIDER_THREADS = 16
-_LOOK_FOR_ZONES_SECONDS = 5.0
+_LOOK_FOR_ZONES_SECONDS = 1.0
 
 
 class Workers:

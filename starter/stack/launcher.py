@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from temporalio.client import Client
 
 from poolwright.domain.resources import VMProviderConfig
 from poolwright.domain.servers import Server
@@ -23,9 +24,12 @@ from poolwright.store.engine import Store, utc_now
 from poolwright.store.installation import upgrade
 from poolwright.store.servers import list_servers, live_server_ids
 from starter.connection import connect
+from starter.lives import ensure_loops
+from starter.plugin import poolwright_plugin
 from starter.settings import Settings
 from starter.signals import Signals
 from starter.stack import running
+from starter.stack.components import temporal_address
 from starter.stack.live_view import read_view, render
 from starter.stack.processes import stop
 from starter.stack.running import RunningStack
@@ -39,8 +43,8 @@ _DETACH_PATIENCE_SECONDS = 90.0
 _DOWN_PATIENCE_SECONDS = 60.0
 _DELETE_PATIENCE_SECONDS = 300.0
 
-Apply = Callable[[Store, Sequence[Path]], None]
-"""Applies configuration files, all or nothing."""
+Apply = Callable[[Store, Sequence[Path]], Sequence[str]]
+"""Applies configuration files, all or nothing. Gives the autoscale configs whose decisions may come out otherwise."""
 
 
 class NotStarted(Exception):
@@ -143,7 +147,7 @@ async def _up(settings: Settings, files: Sequence[Path], apply: Apply, console: 
             starting.cancel()
             return
         starting.result()
-        _apply(store, files, apply, console)
+        await _apply(settings, store, files, apply, console)
         stack = running.load(settings)
         assert stack is not None
         console.print(f"ready: Web UI {stack.ui_url}, API {stack.api_url}/docs", highlight=False)
@@ -179,12 +183,14 @@ async def _watch(
                 await asyncio.wait_for(stop_asked.wait(), _FRAME_SECONDS)
 
 
-def _apply(store: Store, files: Sequence[Path], apply: Apply, console: Console) -> None:
+async def _apply(settings: Settings, store: Store, files: Sequence[Path], apply: Apply, console: Console) -> None:
     with store.read() as tx:
         empty = not documents.rows(tx)
     chosen = list(files) or ([EXAMPLE] if empty and EXAMPLE.exists() else [])
     if chosen:
-        apply(store, chosen)
+        autoscales = apply(store, chosen)
+        client = await Client.connect(temporal_address(settings), plugins=[poolwright_plugin()])
+        await ensure_loops(client, store, autoscales, "the configuration was applied")
         console.print(f"applied {', '.join(str(file) for file in chosen)}", highlight=False)
 
 
