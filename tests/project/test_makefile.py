@@ -114,7 +114,9 @@ class TestRun:
         else:
             running.send_signal(number)
         rest, _ = running.communicate(timeout=20)
-        assert rest == "stopped\n"
+        # Where poolwright ends at the very moment make is told to stop, GNU make grumbles that it has no child left.
+        assert rest.startswith("stopped\n")
+        assert "Error" not in rest
 
 
 class TestTrouble:
