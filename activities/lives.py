@@ -30,6 +30,7 @@ from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling, sessions
 from poolwright.store.check_ins import latest_check_in
 from poolwright.store.engine import Store
+from poolwright.store.pool_views import waiting_sessions
 from poolwright.store.servers import lock_pool, lock_server, note, transition
 from poolwright.store.tables import ServerRow
 
@@ -174,7 +175,7 @@ class LifeActivities:
                 transition(tx, row, ServerState.DELETED, "every part of it is gone", at)
                 tx.flush()
             # A freed slot matters only to people who wait; otherwise the next round is soon enough.
-            return row.autoscale if sessions.waiting_sessions(tx, row.pool) else None
+            return row.autoscale if waiting_sessions(tx, row.pool) else None
 
     def _retire(self, tx: Session, row: ServerRow) -> Serving:
         live = sessions.live_sessions(tx, row.id)

@@ -60,11 +60,11 @@ class ScalingActivities:
             except documents.UnknownDocument:
                 return _Outcome(decided=Decided(exists=False))
             ledger.lock_caps(tx, autoscale)
+            sessions.assign_waiting(tx, autoscale.pool, at)
             if request.pause_because is not None:
                 scaling.set_paused(tx, autoscale.name, request.pause_because)
             elif request.resume:
                 scaling.set_paused(tx, autoscale.name, None)
-            sessions.expire_waiting(tx, autoscale.pool, at)
             snapshot = scaling.take_snapshot(tx, autoscale.name, at)
             planned = plan(snapshot, at)
             recorded = scaling.record_plan(tx, snapshot, planned)

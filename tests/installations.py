@@ -18,6 +18,7 @@ from poolwright.providers.sim.world import World, world
 from poolwright.store import documents, ledger, scaling, sessions
 from poolwright.store.check_ins import record_check_in
 from poolwright.store.engine import Store, open_store, utc_now
+from poolwright.store.identifiers import new_id
 from poolwright.store.installation import upgrade
 from poolwright.store.sealing import Sealer, new_key
 from poolwright.store.servers import get_server, history, list_servers
@@ -48,7 +49,7 @@ class Installation:
         with self.store.write() as tx:
             autoscale = scaling.load_autoscale(tx, "demo")
             slot = ledger.Slot(vm_provider=autoscale.vm_provider, reason="a test wants it")
-            ids = ledger.reserve(tx, autoscale, [slot], ledger.new_id("d"), at)
+            ids = ledger.reserve(tx, autoscale, [slot], new_id("d"), at)
             return get_server(tx, ids[0])
 
     async def live(self) -> Server:
@@ -165,7 +166,7 @@ async def installation(
     """An installation with running workers. Keywords are settings of its autoscale config; `sim` holds the provider's
     knobs and `provider_cap` its `max_instances`."""
     store = new_store(f"sqlite:///{directory / 'poolwright.db'}")
-    name = ledger.new_id("w")
+    name = new_id("w")
     configure(store, name, f"zone-{name}", **autoscale)
     stop = asyncio.Event()
     workers = Workers(environment.client, store, "127.0.0.1:8780", [f"zone-{name}"], workflows=True)

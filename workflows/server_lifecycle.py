@@ -197,8 +197,8 @@ class ServerLifecycle:
             if self._drain is None:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(LifeInput(server_id=self._steps.server_id))
-            if reason := await self._drained():
-                return reason
+            if drained_because := await self._drained():
+                return drained_because
 
     async def _drained(self) -> str | None:
         """Drain as asked. Returns the reason when the server is empty, or None when it serves again."""

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.base import Model
-from poolwright.store.ledger import new_id
+from poolwright.store.identifiers import new_id
 from poolwright.store.tables import APIKeyRow
 
 

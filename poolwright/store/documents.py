@@ -27,7 +27,7 @@ Document = (
     | DockerAgentAutoscale
 )
 
-SECRET_PLACEHOLDER = "$secret"
+SECRET_PLACEHOLDER = "$secret"  # noqa: S105  a key, not a secret
 """Key of the mapping that stands in a stored body where a secret was."""
 
 _MODELS: Mapping[str, type[Model]] = {
@@ -122,7 +122,12 @@ def model_of(kind: str, body: Mapping[str, Any]) -> Document:
 
 def open_body(session: Session, row: DocumentRow) -> dict[str, Any]:
     """The stored body with every placeholder replaced by its secret."""
-    return cast("dict[str, Any]", _open(session, row.body))
+    return open_placeholders(session, row.body)
+
+
+def open_placeholders(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
+    """The mapping with every placeholder replaced by its secret. Raises `UnknownDocument` when one is missing."""
+    return cast("dict[str, Any]", _open(session, body))
 
 
 def next_revision(session: Session) -> int:

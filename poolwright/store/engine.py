@@ -41,7 +41,6 @@ class Store:
         with self._sessions() as session:
             session.info["sealer"] = self.sealer
             yield session
-            session.rollback()
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -74,13 +73,16 @@ def open_store(url: str, sealer: Sealer, clock: Callable[[], datetime] = utc_now
     if parsed.get_backend_name() == "postgresql":
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        engine = create_engine(parsed, pool_size=10, max_overflow=20, pool_pre_ping=True, hide_parameters=True)
         return Store(engine, sealer, clock)
     raise DatabaseURLError(f"the database {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql")
 
 
 def _sqlite_engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30.0, "check_same_thread": False}, pool_size=20)
+    # Parameters are hidden from error messages: they hold sealed secrets, digests of keys and what people wrote.
+    engine = create_engine(
+        url, connect_args={"timeout": 30.0, "check_same_thread": False}, pool_size=20, hide_parameters=True
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

@@ -45,7 +45,8 @@ def check_revision(store: Store) -> None:
         current = _current(connection)
     if current != _head():
         raise DatabaseOutdated(
-            f"the database is at revision {current or 'none'}, this program needs {_head()}: run `poolwright database upgrade`"
+            f"the database is at revision {current or 'none'}, this program needs {_head()}: "
+            "run `poolwright database upgrade`"
         )
 
 

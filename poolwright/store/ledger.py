@@ -4,7 +4,6 @@ Whoever reserves holds the rows of every config whose cap counts, counts all row
 one transaction. No race, no second worker and no aggressive mode passes a cap.
 """
 
-import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from poolwright.domain.hostnames import lowest_free
 from poolwright.domain.resources import PoolType, VMProviderConfig
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
+from poolwright.store.identifiers import new_id
 from poolwright.store.tables import HistoryRow, ServerRow
 
 
@@ -94,12 +94,6 @@ def reserve(
         left_of_provider[slot.vm_provider] = None if left is None else left - 1
         left_of_config = None if left_of_config is None else left_of_config - 1
     return reserved
-
-
-def new_id(prefix: str) -> str:
-    """A random id that is never given twice: a letter and eleven characters, safe in names of DNS and of VMs."""
-    alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
-    return prefix + "".join(secrets.choice(alphabet) for _ in range(11))
 
 
 def _new_row(

@@ -16,12 +16,12 @@ from poolwright.domain.scaling import (
     ProviderCap,
     SiblingConfig,
     Snapshot,
-    StagingNeed,
 )
 from poolwright.domain.schedules import active_at
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger
-from poolwright.store.sessions import pool_servers, waiting_sessions
+from poolwright.store.pool_views import pool_servers, waiting_sessions
+from poolwright.store.staging import staging_needs
 from poolwright.store.tables import DecisionRow, DocumentRow, PlaceMemoryRow, ScalingRow, ServerRow
 
 DECISIONS_KEPT = timedelta(days=14)
@@ -84,9 +84,9 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
         pool_type=PoolType(autoscale.type),
         load_strategy=zone.load_strategy if isinstance(zone, Zone) else LoadStrategy.MOST_SESSIONS,
         paused=memory.paused_because if memory else None,
-        servers=pool_servers(session, autoscale.pool),
+        servers=pool_servers(session, autoscale.pool, now),
         waiting=waiting_sessions(session, autoscale.pool),
-        staging=_staging_needs(session, autoscale),
+        staging=staging_needs(session, autoscale),
         providers=providers,
         siblings=_siblings(session, autoscale, now),
         failures=FailureRecord.model_validate(memory.failures) if memory and memory.failures else FailureRecord(),
@@ -266,10 +266,6 @@ def _siblings(
             )
         )
     return tuple(found)
-
-
-def _staging_needs(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> tuple[StagingNeed, ...]:
-    return ()
 
 
 def _decision(row: DecisionRow) -> Decision:

@@ -1,24 +1,23 @@
 """Sessions: request, placement, end. One pool at a time, in order."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session as Transaction
 
 from poolwright.domain.base import Model
-from poolwright.domain.placement import PlacementRules, assign_queue
-from poolwright.domain.resources import Pool, PoolType, Workspace, Zone
-from poolwright.domain.scaling import DrainReason, ServerView, SessionView, WaitingSession
-from poolwright.domain.servers import Session, SessionKind, SessionState, Size
+from poolwright.domain.placement import assign_queue
+from poolwright.domain.resources import Pool, PoolType, StagingPermissions
+from poolwright.domain.servers import Session, SessionKind, SessionState
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
-from poolwright.store.ledger import new_id
+from poolwright.store.identifiers import new_id
+from poolwright.store.pool_views import LIVE, placement_rules, pool_servers, queued_rows, waiting_sessions
 from poolwright.store.servers import lock_pool
-from poolwright.store.tables import DocumentRow, ServerAssignmentRow, ServerRow, SessionRow
-
-LIVE = (SessionState.ASSIGNED, SessionState.STAGED)
-"""States in which a session holds room on a server."""
+from poolwright.store.session_accounts import forget_accounts, make_account
+from poolwright.store.staging import take_staged, tend_staging
+from poolwright.store.tables import ServerAssignmentRow, SessionRow
 
 
 class UnknownSession(LookupError):
@@ -38,6 +37,8 @@ class SessionRequest(Model):
     workspace: str | None = None
     zone: str | None = None
     priority: int = 0
+    permissions: StagingPermissions = StagingPermissions()
+    """What the person may do in a container; a staged session must have been started with the same."""
     request_key: str | None = None
     """Caller's idempotency key: the same key gives the same session."""
 
@@ -66,6 +67,7 @@ def request_session(tx: Transaction, request: SessionRequest, now: datetime) -> 
         priority=request.priority,
         requested_at=now,
         expires_at=now + timedelta(seconds=pool.queue_expiry_seconds),
+        permissions=request.permissions.model_dump(mode="json"),
         request_key=request.request_key,
     )
     tx.add(row)
@@ -75,13 +77,21 @@ def request_session(tx: Transaction, request: SessionRequest, now: datetime) -> 
 
 
 def assign_waiting(tx: Transaction, pool: str, now: datetime) -> list[str]:
-    """Give room to waiting sessions, in order; expire those that waited too long. Returns the ids that were assigned."""
+    """Give room to waiting sessions, in order, and what is left to staging. Returns the ids that were assigned."""
     lock_pool(tx, pool)
     expire_waiting(tx, pool, now)
-    waiting_rows = _queued_rows(tx, pool)
+    assigned = _serve_queue(tx, pool, now)
+    tend_staging(tx, pool, now)
+    return assigned
+
+
+def _serve_queue(tx: Transaction, pool: str, now: datetime) -> list[str]:
+    queued = queued_rows(tx, pool)
+    handed_over = [row for row in queued if take_staged(tx, row, now)]
+    waiting_rows = [row for row in queued if row not in handed_over]
     if not waiting_rows:
-        return []
-    views = pool_servers(tx, pool, (ServerState.RUNNING,))
+        return [row.id for row in handed_over]
+    views = pool_servers(tx, pool, now, (ServerState.RUNNING,))
     result = assign_queue(
         waiting_sessions(tx, pool, waiting_rows),
         views,
@@ -93,11 +103,12 @@ def assign_waiting(tx: Transaction, pool: str, now: datetime) -> list[str]:
         row = rows[session_id]
         row.state, row.server_id, row.assigned_at, row.waits_because = SessionState.ASSIGNED, server_id, now, None
         _remember_server(tx, row)
+        make_account(tx, session_id, server_id, now)
     for session_id, reason in result.unserved:
         if rows[session_id].waits_because != reason:
             rows[session_id].waits_because = reason
     tx.flush()
-    return [session_id for session_id, _ in result.assignments]
+    return [row.id for row in handed_over] + [session_id for session_id, _ in result.assignments]
 
 
 def end_session(tx: Transaction, session_id: str, reason: str, now: datetime) -> Session:
@@ -110,6 +121,7 @@ def end_session(tx: Transaction, session_id: str, reason: str, now: datetime) ->
     if row.state != SessionState.ENDED:
         row.state, row.ended_at, row.end_reason, row.waits_because = SessionState.ENDED, now, reason, None
         tx.flush()
+        forget_accounts(tx, [session_id])
         assign_waiting(tx, row.pool, now)
     return _session(row)
 
@@ -117,11 +129,12 @@ def end_session(tx: Transaction, session_id: str, reason: str, now: datetime) ->
 def end_sessions_of_server(tx: Transaction, server_id: str, reason: str, now: datetime) -> int:
     """End every live session of a server that is lost or deleted on purpose. Returns how many."""
     condition = (SessionRow.server_id == server_id, SessionRow.state.in_(LIVE))
-    count = tx.scalar(select(func.count()).select_from(SessionRow).where(*condition)) or 0
-    if count:
+    ids = list(tx.scalars(select(SessionRow.id).where(*condition)))
+    if ids:
         ended = {"state": SessionState.ENDED, "ended_at": now, "end_reason": reason}
         tx.execute(update(SessionRow).where(*condition).values(ended))
-    return count
+        forget_accounts(tx, ids)
+    return len(ids)
 
 
 def live_sessions(tx: Transaction, server_id: str) -> int:
@@ -142,7 +155,7 @@ def queue_position(tx: Transaction, session: Session) -> int | None:
     """1 for the next to be served, or None when the session does not wait."""
     if session.state is not SessionState.QUEUED:
         return None
-    ids = [row.id for row in _queued_rows(tx, session.pool)]
+    ids = [row.id for row in queued_rows(tx, session.pool)]
     return ids.index(session.id) + 1 if session.id in ids else None
 
 
@@ -186,52 +199,6 @@ def count_sessions(tx: Transaction) -> Mapping[str, Mapping[SessionState, int]]:
     return counts
 
 
-def waiting_sessions(
-    tx: Transaction, pool: str, rows: Sequence[SessionRow] | None = None
-) -> tuple[WaitingSession, ...]:
-    """The pool's queue in the order in which it is served."""
-    rows = _queued_rows(tx, pool) if rows is None else rows
-    workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
-    return tuple(
-        WaitingSession(
-            id=row.id,
-            user=row.user,
-            kind=SessionKind(row.kind),
-            requested_at=row.requested_at,
-            priority=row.priority,
-            zone=_zone_of(row, workspaces),
-            workspace=row.workspace,
-            image=workspaces[row.workspace].image if row.workspace else None,
-            size=_size_of(row, workspaces),
-        )
-        for row in rows
-    )
-
-
-def pool_servers(tx: Transaction, pool: str, states: Iterable[ServerState] | None = None) -> tuple[ServerView, ...]:
-    """The pool's servers as planning and placement see them, deleted ones left out."""
-    query = select(ServerRow).where(ServerRow.pool == pool).order_by(ServerRow.created_at, ServerRow.id)
-    query = query.where(
-        ServerRow.state.in_(list(states)) if states is not None else ServerRow.state != ServerState.DELETED
-    )
-    rows = list(tx.scalars(query))
-    on_server = SessionRow.server_id.in_(query.with_only_columns(ServerRow.id).order_by(None))
-    live = _live_by_server(tx, on_server)
-    served = _served_by_server(tx, on_server)
-    return tuple(_view(row, live.get(row.id, ()), served.get(row.id, 0)) for row in rows)
-
-
-def placement_rules(tx: Transaction, pool: str) -> PlacementRules:
-    """How this pool's zones rank their servers."""
-    row = documents.get_row(tx, "pool", pool)
-    zones = {
-        zone.name: zone
-        for zone in map(documents.load_without_secrets, documents.rows(tx, "zone"))
-        if isinstance(zone, Zone)
-    }
-    return PlacementRules(pool_type=PoolType(row.body["type"]), zones=zones)
-
-
 def _check_request(tx: Transaction, request: SessionRequest, pool: Pool) -> None:
     if not request.user.strip():
         raise SessionRefused("a session needs a user: name the person it is for")
@@ -255,52 +222,6 @@ def expire_waiting(tx: Transaction, pool: str, now: datetime) -> None:
     tx.flush()
 
 
-def _queued_rows(tx: Transaction, pool: str) -> list[SessionRow]:
-    query = select(SessionRow).where(SessionRow.pool == pool, SessionRow.state == SessionState.QUEUED)
-    return list(tx.scalars(query.order_by(SessionRow.priority.desc(), SessionRow.requested_at, SessionRow.id)))
-
-
-def _live_by_server(tx: Transaction, on_server: ColumnElement[bool]) -> dict[str, tuple[SessionView, ...]]:
-    rows = list(tx.scalars(select(SessionRow).where(on_server, SessionRow.state.in_(LIVE))))
-    workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
-    grouped: dict[str, list[SessionView]] = {}
-    for row in rows:
-        assert row.server_id is not None
-        view = SessionView(
-            user=row.user,
-            kind=SessionKind(row.kind),
-            staged=row.state == SessionState.STAGED,
-            size=_size_of(row, workspaces),
-        )
-        grouped.setdefault(row.server_id, []).append(view)
-    return {server_id: tuple(views) for server_id, views in grouped.items()}
-
-
-def _served_by_server(tx: Transaction, on_server: ColumnElement[bool]) -> dict[str, int]:
-    query = select(SessionRow.server_id, func.count()).where(on_server).group_by(SessionRow.server_id)
-    return {server_id: count for server_id, count in tx.execute(query) if server_id is not None}
-
-
-def _workspaces(tx: Transaction, names: set[str]) -> Mapping[str, Workspace]:
-    if not names:
-        return {}
-    query = select(DocumentRow).where(DocumentRow.kind == "workspace", DocumentRow.name.in_(names))
-    loaded = (documents.load_without_secrets(row) for row in tx.scalars(query))
-    return {workspace.name: workspace for workspace in loaded if isinstance(workspace, Workspace)}
-
-
-def _size_of(row: SessionRow, workspaces: Mapping[str, Workspace]) -> Size:
-    workspace = workspaces.get(row.workspace) if row.workspace else None
-    if workspace is None:
-        return Size()
-    return Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
-
-
-def _zone_of(row: SessionRow, workspaces: Mapping[str, Workspace]) -> str | None:
-    workspace = workspaces.get(row.workspace) if row.workspace else None
-    return workspace.zone if workspace and workspace.zone else row.zone
-
-
 def _preferred(tx: Transaction, pool: str, users: set[str]) -> Mapping[str, str]:
     row = documents.get_row(tx, "pool", pool)
     if not row.body.get("server_assignment_enabled", False):
@@ -313,31 +234,6 @@ def _remember_server(tx: Transaction, row: SessionRow) -> None:
     pool = documents.get_row(tx, "pool", row.pool)
     if pool.body.get("server_assignment_enabled", False):
         tx.merge(ServerAssignmentRow(pool=row.pool, user=row.user, server_id=row.server_id))
-
-
-def _view(row: ServerRow, live: tuple[SessionView, ...], served: int) -> ServerView:
-    return ServerView(
-        id=row.id,
-        hostname=row.hostname,
-        autoscale=row.autoscale,
-        zone=row.zone,
-        vm_provider=row.vm_provider,
-        place=row.place,
-        state=ServerState(row.state),
-        created_at=row.created_at,
-        running_at=row.running_at,
-        sessions=live,
-        served=served,
-        max_sessions=row.max_sessions,
-        max_users=row.max_users,
-        counts_users=row.counts_users,
-        reusable=row.reusable,
-        size=Size(cores=row.cores, memory_mib=row.memory_mib, gpus=row.gpus),
-        images=frozenset(row.images),
-        config_revision=row.config_revision,
-        rollout=row.rollout,
-        drain_reason=DrainReason(row.drain_reason) if row.drain_reason else None,
-    )
 
 
 def _session(row: SessionRow) -> Session:

@@ -213,6 +213,7 @@ class SessionRow(Table):
     end_reason: Mapped[str | None] = mapped_column(Text)
     waits_because: Mapped[str | None] = mapped_column(Text)
     staging: Mapped[str | None] = mapped_column(String(63))
+    permissions: Mapped[dict[str, Any] | None]
     request_key: Mapped[str | None] = mapped_column(String(100), unique=True)
     """The caller's own idempotency key."""
 

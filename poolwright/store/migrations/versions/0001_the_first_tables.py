@@ -216,6 +216,7 @@ def upgrade() -> None:
         sa.Column("end_reason", sa.Text(), nullable=True),
         sa.Column("waits_because", sa.Text(), nullable=True),
         sa.Column("staging", sa.String(length=63), nullable=True),
+        sa.Column("permissions", sa.JSON(), nullable=True),
         sa.Column("request_key", sa.String(length=100), nullable=True),
         sa.ForeignKeyConstraint(
             ["server_id"],

@@ -1,0 +1,156 @@
+"""A pool's servers and queue as planning and placement see them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session as Transaction
+
+from poolwright.domain.autoscale import DockerAgentAutoscale
+from poolwright.domain.placement import PlacementRules
+from poolwright.domain.resources import PoolType, Workspace, Zone
+from poolwright.domain.scaling import DrainReason, ServerView, SessionView, WaitingSession
+from poolwright.domain.schedules import active_at
+from poolwright.domain.servers import SessionKind, SessionState, Size
+from poolwright.domain.states import ServerState
+from poolwright.store import documents
+from poolwright.store.tables import DocumentRow, ServerRow, SessionRow
+
+LIVE = (SessionState.ASSIGNED, SessionState.STAGED)
+"""States in which a session holds room on a server."""
+
+
+def waiting_sessions(
+    tx: Transaction, pool: str, rows: Sequence[SessionRow] | None = None
+) -> tuple[WaitingSession, ...]:
+    """The pool's queue in the order in which it is served."""
+    rows = queued_rows(tx, pool) if rows is None else rows
+    workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
+    return tuple(
+        WaitingSession(
+            id=row.id,
+            user=row.user,
+            kind=SessionKind(row.kind),
+            requested_at=row.requested_at,
+            priority=row.priority,
+            zone=_zone_of(row, workspaces),
+            workspace=row.workspace,
+            image=workspaces[row.workspace].image if row.workspace else None,
+            size=_size_of(row, workspaces),
+        )
+        for row in rows
+    )
+
+
+def pool_servers(
+    tx: Transaction, pool: str, now: datetime, states: Iterable[ServerState] | None = None
+) -> tuple[ServerView, ...]:
+    """The pool's servers as planning and placement see them, deleted ones left out."""
+    query = select(ServerRow).where(ServerRow.pool == pool).order_by(ServerRow.created_at, ServerRow.id)
+    query = query.where(
+        ServerRow.state.in_(list(states)) if states is not None else ServerRow.state != ServerState.DELETED
+    )
+    rows = list(tx.scalars(query))
+    on_server = SessionRow.server_id.in_(query.with_only_columns(ServerRow.id).order_by(None))
+    live = _live_by_server(tx, on_server)
+    served = _served_by_server(tx, on_server)
+    asleep = _asleep_agents(tx, pool, now)
+    return tuple(
+        _view(row, live.get(row.id, ()), served.get(row.id, 0), accepts=row.autoscale not in asleep) for row in rows
+    )
+
+
+def placement_rules(tx: Transaction, pool: str) -> PlacementRules:
+    """How this pool's zones rank their servers."""
+    row = documents.get_row(tx, "pool", pool)
+    zones = {
+        zone.name: zone
+        for zone in map(documents.load_without_secrets, documents.rows(tx, "zone"))
+        if isinstance(zone, Zone)
+    }
+    return PlacementRules(pool_type=PoolType(row.body["type"]), zones=zones)
+
+
+def queued_rows(tx: Transaction, pool: str) -> list[SessionRow]:
+    query = select(SessionRow).where(SessionRow.pool == pool, SessionRow.state == SessionState.QUEUED)
+    return list(tx.scalars(query.order_by(SessionRow.priority.desc(), SessionRow.requested_at, SessionRow.id)))
+
+
+def _live_by_server(tx: Transaction, on_server: ColumnElement[bool]) -> dict[str, tuple[SessionView, ...]]:
+    rows = list(tx.scalars(select(SessionRow).where(on_server, SessionRow.state.in_(LIVE))))
+    workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
+    grouped: dict[str, list[SessionView]] = {}
+    for row in rows:
+        assert row.server_id is not None
+        view = SessionView(
+            user=row.user,
+            kind=SessionKind(row.kind),
+            staged=row.state == SessionState.STAGED,
+            size=_size_of(row, workspaces),
+        )
+        grouped.setdefault(row.server_id, []).append(view)
+    return {server_id: tuple(views) for server_id, views in grouped.items()}
+
+
+def _served_by_server(tx: Transaction, on_server: ColumnElement[bool]) -> dict[str, int]:
+    query = select(SessionRow.server_id, func.count()).where(on_server).group_by(SessionRow.server_id)
+    return {server_id: count for server_id, count in tx.execute(query) if server_id is not None}
+
+
+def _workspaces(tx: Transaction, names: set[str]) -> Mapping[str, Workspace]:
+    if not names:
+        return {}
+    query = select(DocumentRow).where(DocumentRow.kind == "workspace", DocumentRow.name.in_(names))
+    loaded = (documents.load_without_secrets(row) for row in tx.scalars(query))
+    return {workspace.name: workspace for workspace in loaded if isinstance(workspace, Workspace)}
+
+
+def _size_of(row: SessionRow, workspaces: Mapping[str, Workspace]) -> Size:
+    workspace = workspaces.get(row.workspace) if row.workspace else None
+    if workspace is None:
+        return Size()
+    return Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
+
+
+def _zone_of(row: SessionRow, workspaces: Mapping[str, Workspace]) -> str | None:
+    workspace = workspaces.get(row.workspace) if row.workspace else None
+    return workspace.zone if workspace and workspace.zone else row.zone
+
+
+def _asleep_agents(tx: Transaction, pool: str, now: datetime) -> set[str | None]:
+    """Autoscale configs whose docker agents take nothing new, since they are disabled or their schedule is inactive."""
+    query = select(DocumentRow).where(DocumentRow.kind == "autoscale", DocumentRow.pool == pool)
+    asleep: set[str | None] = set()
+    for row in tx.scalars(query):
+        if row.body["type"] == PoolType.DOCKER_AGENT:
+            config = documents.load_without_secrets(row)
+            assert isinstance(config, DockerAgentAutoscale)
+            if not config.enabled or not active_at(config.schedules, now).active:
+                asleep.add(row.name)
+    return asleep
+
+
+def _view(row: ServerRow, live: tuple[SessionView, ...], served: int, *, accepts: bool) -> ServerView:
+    return ServerView(
+        id=row.id,
+        hostname=row.hostname,
+        autoscale=row.autoscale,
+        zone=row.zone,
+        vm_provider=row.vm_provider,
+        place=row.place,
+        state=ServerState(row.state),
+        created_at=row.created_at,
+        running_at=row.running_at,
+        sessions=live,
+        served=served,
+        max_sessions=row.max_sessions,
+        max_users=row.max_users,
+        counts_users=row.counts_users,
+        reusable=row.reusable,
+        size=Size(cores=row.cores, memory_mib=row.memory_mib, gpus=row.gpus),
+        images=frozenset(row.images),
+        config_revision=row.config_revision,
+        rollout=row.rollout,
+        accepts_sessions=accepts,
+        drain_reason=DrainReason(row.drain_reason) if row.drain_reason else None,
+    )

@@ -1,0 +1,160 @@
+"""Staged sessions: started before anyone asks, handed to whoever asks for just that, thrown away when they are old."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session as Transaction
+
+from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
+from poolwright.domain.placement import assign_queue
+from poolwright.domain.resources import Staging, StagingPermissions, Workspace
+from poolwright.domain.scaling import StagingNeed, WaitingSession
+from poolwright.domain.schedules import active_at
+from poolwright.domain.servers import SessionKind, SessionState, Size
+from poolwright.domain.states import ServerState
+from poolwright.store import documents
+from poolwright.store.identifiers import new_id
+from poolwright.store.pool_views import placement_rules, pool_servers
+from poolwright.store.tables import DocumentRow, SessionRow
+
+
+def staging_needs(tx: Transaction, autoscale: ServerAutoscale | DockerAgentAutoscale) -> tuple[StagingNeed, ...]:
+    """What the staging configs that this autoscale config serves still lack."""
+    needs = []
+    for staging, workspace in _configs(tx, autoscale.pool):
+        if _served_by(tx, staging) == autoscale.name:
+            missing = max(0, staging.desired_sessions - len(_staged(tx, staging.name)))
+            needs.append(StagingNeed(staging=staging.name, size=_size(workspace), missing=missing))
+    return tuple(needs)
+
+
+def tend_staging(tx: Transaction, pool: str, now: datetime) -> None:
+    """End staged sessions that are too old, too many or whose config sleeps; start what is missing where there is room.
+
+    Call with the pool locked, after the queue was served: people who ask come before sessions for nobody.
+    """
+    for staging, workspace in _configs(tx, pool):
+        staged = _staged(tx, staging.name)
+        wanted = staging.desired_sessions
+        asleep = _asleep(tx, staging, now)
+        for index, row in enumerate(staged):
+            if asleep is not None:
+                _end(row, asleep, now)
+            elif row.requested_at + timedelta(seconds=staging.expiration_seconds) <= now:
+                _end(row, f"nobody took it for {staging.expiration_seconds} s: it is made again", now)
+            elif index >= wanted:
+                _end(row, f"staging {staging.name} wants {wanted} session(s) now", now)
+        tx.flush()
+        missing = wanted - len(_staged(tx, staging.name))
+        if asleep is None and missing > 0:
+            _refill(tx, staging, workspace, missing, now)
+
+
+def take_staged(tx: Transaction, row: SessionRow, now: datetime) -> bool:
+    """Give the queued session the place of a staged one with its workspace, zone and permissions. False: none fits."""
+    if row.workspace is None:
+        return False
+    wanted = row.permissions or StagingPermissions().model_dump(mode="json")
+    query = select(SessionRow).where(
+        SessionRow.pool == row.pool,
+        SessionRow.state == SessionState.STAGED,
+        SessionRow.workspace == row.workspace,
+    )
+    for staged in tx.scalars(query.order_by(SessionRow.requested_at, SessionRow.id)):
+        if (row.zone is None or row.zone == staged.zone) and staged.permissions == wanted:
+            row.state, row.server_id, row.assigned_at = SessionState.ASSIGNED, staged.server_id, now
+            row.waits_because = None
+            _end(staged, f"handed over to session {row.id}", now)
+            tx.flush()
+            return True
+    return False
+
+
+def _refill(tx: Transaction, staging: Staging, workspace: Workspace, missing: int, now: datetime) -> None:
+    servers = [
+        server
+        for server in pool_servers(tx, staging.pool, now, (ServerState.RUNNING,))
+        if server.zone == staging.zone and staging.autoscale in (None, server.autoscale)
+    ]
+    wishes = [
+        WaitingSession(
+            id=new_id("n"),
+            user=f"staging {staging.name}",
+            kind=SessionKind.APP,
+            requested_at=now,
+            zone=staging.zone,
+            workspace=workspace.name,
+            image=workspace.image,
+            size=_size(workspace),
+        )
+        for _ in range(missing)
+    ]
+    for session_id, server_id in assign_queue(wishes, servers, placement_rules(tx, staging.pool)).assignments:
+        tx.add(
+            SessionRow(
+                id=session_id,
+                pool=staging.pool,
+                user="",
+                kind=SessionKind.APP,
+                state=SessionState.STAGED,
+                server_id=server_id,
+                workspace=workspace.name,
+                zone=staging.zone,
+                requested_at=now,
+                assigned_at=now,
+                staging=staging.name,
+                permissions=staging.permissions.model_dump(mode="json"),
+            )
+        )
+    tx.flush()
+
+
+def _configs(tx: Transaction, pool: str) -> list[tuple[Staging, Workspace]]:
+    query = select(DocumentRow).where(DocumentRow.kind == "staging", DocumentRow.pool == pool)
+    found = []
+    for row in tx.scalars(query.order_by(DocumentRow.name)):
+        staging = documents.load_without_secrets(row)
+        assert isinstance(staging, Staging)
+        workspace = documents.load_without_secrets(documents.get_row(tx, "workspace", staging.workspace))
+        assert isinstance(workspace, Workspace)
+        found.append((staging, workspace))
+    return found
+
+
+def _staged(tx: Transaction, staging: str) -> list[SessionRow]:
+    query = select(SessionRow).where(SessionRow.staging == staging, SessionRow.state == SessionState.STAGED)
+    return list(tx.scalars(query.order_by(SessionRow.requested_at, SessionRow.id)))
+
+
+def _served_by(tx: Transaction, staging: Staging) -> str | None:
+    """The one autoscale config that makes room for it: its own, or the first of its pool and zone."""
+    if staging.autoscale is not None:
+        return staging.autoscale
+    return next((name for name, body in _autoscales(tx, staging.pool).items() if body["zone"] == staging.zone), None)
+
+
+def _asleep(tx: Transaction, staging: Staging, now: datetime) -> str | None:
+    """Why it must have no sessions now, or None."""
+    name = _served_by(tx, staging)
+    if name is None:
+        return None
+    config = documents.load_without_secrets(documents.get_row(tx, "autoscale", name))
+    assert isinstance(config, ServerAutoscale | DockerAgentAutoscale)
+    if not config.enabled:
+        return f"the autoscale config {name} is disabled"
+    state = active_at(config.schedules, now)
+    return None if state.active else f"the autoscale config {name} is not active: {state.reason}"
+
+
+def _autoscales(tx: Transaction, pool: str) -> Mapping[str, Mapping[str, object]]:
+    query = select(DocumentRow).where(DocumentRow.kind == "autoscale", DocumentRow.pool == pool)
+    return {row.name: row.body for row in tx.scalars(query.order_by(DocumentRow.name))}
+
+
+def _end(row: SessionRow, reason: str, now: datetime) -> None:
+    row.state, row.ended_at, row.end_reason = SessionState.ENDED, now, reason
+
+
+def _size(workspace: Workspace) -> Size:
+    return Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
