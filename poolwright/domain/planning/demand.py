@@ -7,8 +7,9 @@ facts, so for each session exactly one of them makes a server.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from poolwright.domain.placement import PlacementRules, Seating, queue_order
 from poolwright.domain.planning.supply import Stock, Supply
@@ -43,15 +44,16 @@ class Demand:
 
 
 class FirstFit:
-    """Fills servers in order, each session on the first that takes it.
+    """Fills servers in order, each session on the first with room; failing that, on one where the person already is.
 
-    A server that lacks room for a shape never has room for it again, so each shape remembers how far it has got and
-    the whole pass stays linear.
+    A server that lacks room for a size never has room for it again, so each size remembers how far it has got and the
+    whole pass stays linear.
     """
 
     def __init__(self, servers: Iterable[Open] = ()) -> None:
         self.servers: Stock = list(servers)
         self._first_candidate: dict[Size, int] = {}
+        self._seated: dict[str, list[OpenServer]] = {}
 
     def take(self, session: WaitingSession) -> bool:
         """Seat the session if any server takes it."""
@@ -59,15 +61,18 @@ class FirstFit:
         while position < len(self.servers) and not self.servers[position].has_room_for(session):
             position += 1
         self._first_candidate[session.size] = position
-        for server in self._from(position):
+        with_room = (self.servers[n] for n in range(position, len(self.servers)))
+        for server in chain(with_room, self._seated.get(session.user, ())):
             if server.takes(session):
-                server.take(session)
+                self.seat(session, server)
                 return True
         return False
 
-    def _from(self, position: int) -> Iterator[Open]:
-        for n in range(position, len(self.servers)):
-            yield self.servers[n]
+    def seat(self, session: WaitingSession, server: Open) -> None:
+        """Seat the session here."""
+        server.take(session)
+        if isinstance(server, OpenServer):
+            self._seated.setdefault(session.user, []).append(server)
 
 
 class Maker:
@@ -90,9 +95,9 @@ class Maker:
         server = self._imagine()
         if not server.takes(session):
             return False
-        server.take(session)
         self._slots_left -= 1
         self.made.servers.append(server)
+        self.made.seat(session, server)
         return True
 
     def could_ever_take(self, session: WaitingSession) -> bool:

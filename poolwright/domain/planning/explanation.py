@@ -80,8 +80,8 @@ def _unmet(done: Deliberation) -> Iterator[str]:
         )
     if any(growth.unreachable):
         yield (
-            f"Of the standby, {_named(growth.unreachable)} cannot be had: a new agent has none of it. "
-            "Set the agent overrides, or the standby to 0."
+            f"Of the standby, {_named(growth.unreachable)} cannot be had, as a new agent has none. "
+            "Raise the agent override, or set the standby to 0."
         )
 
 
@@ -140,5 +140,5 @@ def _names(stock: Stock) -> str:
 
 
 def _named(amount: Amount) -> str:
-    names = ("cores", "MiB of memory", "GPUs") if len(amount) == 3 else ("sessions",)
-    return listed([f"{value:g} {name}" for value, name in zip(amount, names, strict=True) if value])
+    nouns = ("core", "MiB of memory", "GPU")
+    return listed([counted(value, noun) for value, noun in zip(amount, nouns, strict=True) if value])

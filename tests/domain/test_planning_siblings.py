@@ -1,0 +1,164 @@
+"""Several configs in one pool: each waiting session is made a server for by exactly one of them."""
+
+from typing import Any
+
+from poolwright.domain.autoscale import ServerAutoscale
+from poolwright.domain.planning import plan
+from poolwright.domain.resources import Zone
+from poolwright.domain.scaling import DrainReason, Plan, ServerView, SiblingConfig, WaitingSession
+from poolwright.domain.servers import Size
+from poolwright.domain.states import ServerState
+from tests.domain.pools import (
+    BIG,
+    NOW,
+    SMALL,
+    agent,
+    agents,
+    coming,
+    decide,
+    desk,
+    desks,
+    kinds,
+    queue,
+    snapshot,
+    text,
+    waits,
+)
+
+
+def sibling(name: str, free_slots: int = 10, **changes: Any) -> SiblingConfig:
+    facts: dict[str, Any] = {"name": name, "zone": "eu", "active": True, "paused": False, "free_slots": free_slots}
+    return SiblingConfig(**(facts | changes))
+
+
+class TestWhoseTurnItIs:
+    def test_the_first_by_name_makes_the_servers(self) -> None:
+        first = decide(desks(name="alpha"), (), queue(3), siblings=(sibling("beta"),))
+        second = decide(desks(name="beta"), (), queue(3), siblings=(sibling("alpha"),))
+        assert (kinds(first), kinds(second)) == ({"create": 3}, {})
+        assert text(second) == "3 waiting sessions are left to 'alpha', whose turn it is to make servers."
+
+    def test_a_config_without_slots_passes_them_on(self) -> None:
+        made = decide(desks(name="beta"), (), queue(3), siblings=(sibling("alpha", free_slots=1),))
+        assert kinds(made) == {"create": 2}
+        assert made.numbers["waiting_for_other_configs"] == 1
+
+    def test_inactive_and_paused_configs_are_passed_over(self) -> None:
+        for absent in (sibling("alpha", active=False), sibling("alpha", paused=True)):
+            assert kinds(decide(desks(name="beta"), (), queue(3), siblings=(absent,))) == {"create": 3}
+
+    def test_room_per_server_of_the_other_counts(self) -> None:
+        roomy = sibling("alpha", free_slots=2, room_per_server=4)
+        assert kinds(decide(desks(name="beta"), (), queue(10), siblings=(roomy,))) == {"create": 2}
+
+    def test_an_aggressive_config_takes_one_session_per_server(self) -> None:
+        eager = sibling("alpha", free_slots=2, room_per_server=4, aggressive=True)
+        assert kinds(decide(desks(name="beta"), (), queue(10), siblings=(eager,))) == {"create": 8}
+
+    def test_standby_is_each_configs_own_affair(self) -> None:
+        config = desks(name="beta", minimum_available_sessions=2)
+        assert kinds(decide(config, (), queue(3), siblings=(sibling("alpha"),))) == {"create": 2}
+
+    def test_while_paused_the_others_take_over(self) -> None:
+        made = decide(desks(name="alpha"), (), queue(1), siblings=(sibling("beta"),), paused="maintenance")
+        assert made.numbers["waiting_for_other_configs"] == 1
+
+    def test_while_inactive_the_others_take_over(self) -> None:
+        made = decide(desks(name="alpha", enabled=False), (), queue(1), siblings=(sibling("beta"),))
+        assert "1 waiting session is left to 'beta'" in text(made)
+
+
+class TestServersOfOthers:
+    def test_their_free_room_serves_first(self) -> None:
+        assert (
+            decide(desks(name="alpha"), [desk(1, autoscale="beta")], queue(1), siblings=(sibling("beta"),)).actions
+            == ()
+        )
+
+    def test_what_they_have_on_the_way_serves_next(self) -> None:
+        on_the_way = coming(desk(1, autoscale="beta"))
+        assert decide(desks(name="alpha"), [on_the_way], queue(1), siblings=(sibling("beta"),)).actions == ()
+
+    def test_what_they_will_take_back_serves_too(self) -> None:
+        drained = desk(1, autoscale="beta", state=ServerState.DRAINING, drain_reason=DrainReason.SCALE_DOWN)
+        made = decide(desks(name="alpha"), [drained], queue(1), siblings=(sibling("beta"),))
+        assert made.actions == ()
+        assert kinds(decide(desks(name="alpha"), [drained], queue(1))) == {"create": 1}
+
+    def test_a_server_of_an_aggressive_config_on_the_way_serves_one(self) -> None:
+        on_the_way = coming(desk(1, autoscale="beta", max_sessions=9))
+        made = decide(desks(name="alpha"), [on_the_way], queue(2), siblings=(sibling("beta", aggressive=True),))
+        assert kinds(made) == {"create": 1}
+
+    def test_agents_of_an_inactive_config_serve_nobody(self) -> None:
+        idle = agent(1, autoscale="other")
+        wanted = [waits(size=SMALL)]
+        assert decide(agents(), [idle], wanted, siblings=(sibling("other"),)).actions == ()
+        assert kinds(decide(agents(), [idle], wanted, siblings=(sibling("other", active=False),))) == {"create": 1}
+        assert kinds(decide(agents(), [idle], wanted)) == {"create": 1}
+
+
+class TestZones:
+    def test_agents_are_made_in_the_persons_zone_first(self) -> None:
+        wanted = queue(2, size=SMALL, zone="us")
+        made = decide(agents(), (), wanted, siblings=(sibling("us-agents", zone="us", agent_size=BIG),))
+        assert made.actions == ()
+        assert made.numbers["waiting_for_other_configs"] == 2
+
+    def test_elsewhere_only_when_the_zone_is_full(self) -> None:
+        wanted = queue(2, size=BIG, zone="us")
+        made = decide(agents(), (), wanted, siblings=(sibling("us-agents", 1, zone="us", agent_size=BIG),))
+        assert kinds(made) == {"create": 1}
+
+    def test_and_only_if_the_zone_searches_others(self) -> None:
+        made = decide(
+            agents(),
+            (),
+            queue(2, size=BIG, zone="us"),
+            siblings=(sibling("us-agents", 1, zone="us", agent_size=BIG),),
+            zones={"us": Zone(name="us", search_alternate_zones=False)},
+        )
+        assert made.actions == ()
+        assert made.numbers["waiting_unserved"] == 1
+
+    def test_a_session_too_big_for_ours_is_left_to_whoever_has_big_agents(self) -> None:
+        huge = Size(cores=64, memory_mib=1024)
+        big_ones = sibling("zz-big", agent_size=Size(cores=64, memory_mib=2**18))
+        made = decide(agents(), (), [waits(size=huge)], siblings=(big_ones,))
+        assert made.actions == ()
+        assert "left to 'zz-big'" in text(made)
+
+    def test_an_agent_of_unknown_size_is_taken_to_serve_one(self) -> None:
+        made = decide(agents(), (), queue(3, size=SMALL), siblings=(sibling("a-first", 2),))
+        assert made.numbers["waiting_for_other_configs"] == 2
+
+
+class TestTogether:
+    def plans(self, waiting: tuple[WaitingSession, ...], servers: tuple[ServerView, ...] = ()) -> list[Plan]:
+        """The plans of three configs of one pool, with 1, 3 and 2 slots of 2 sessions."""
+        slots = {"alpha": 1, "beta": 3, "gamma": 2}
+        configs: list[ServerAutoscale] = [
+            desks(name=name, max_instances=count, max_sessions_per_server=2) for name, count in slots.items()
+        ]
+        return [
+            plan(
+                snapshot(
+                    config,
+                    servers,
+                    waiting,
+                    siblings=tuple(
+                        sibling(other.name, slots[other.name], room_per_server=2)
+                        for other in configs
+                        if other is not config
+                    ),
+                ),
+                NOW,
+            )
+            for config in configs
+        ]
+
+    def test_every_session_is_served_by_exactly_one(self) -> None:
+        for count in range(15):
+            plans = self.plans(queue(count))
+            assert sum(int(str(one.numbers["waiting_for_new"])) for one in plans) == min(count, 12)
+            assert sum(int(str(one.numbers["created"])) for one in plans) == -(-min(count, 12) // 2)
