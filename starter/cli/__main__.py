@@ -1,0 +1,5 @@
+"""`python -m starter.cli` is `poolwright`."""
+
+from starter.cli import main
+
+main()

@@ -1,0 +1,42 @@
+"""What a VM provider says of its settings without being asked over the network."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from poolwright.domain.resources import VMProviderConfig
+from poolwright.providers.errors import ProviderError
+from poolwright.providers.registry import open_provider
+from starter.configuration.checked import Checked
+from starter.configuration.problems import Problem, shown
+
+
+def provider_facts(
+    document: Checked, config: VMProviderConfig, controller: str
+) -> tuple[Mapping[str, Any], list[Problem]]:
+    """The provider's places and the largest startup script that it takes; empty when it cannot be opened, and why."""
+    try:
+        provider = open_provider(config.provider, _revealed(config.settings), controller)
+        places, limit = list(provider.places()), provider.capabilities().startup_script_limit_bytes
+    except ModuleNotFoundError as error:
+        problem = document.declared.problem(
+            ("provider",),
+            f"needs the Python package {error.name!r}, which is not installed",
+            "Install Poolwright with what this provider needs; its page says how.",
+            shown(config.provider),
+        )
+        return {}, [problem]
+    except ProviderError as error:
+        return {}, [document.declared.problem(("settings",), str(error), "")]
+    return {"places": places, "startup_script_limit_bytes": limit}, []
+
+
+def _revealed(value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Mapping):
+        return {key: _revealed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_revealed(item) for item in value]
+    return value

@@ -1,0 +1,103 @@
+"""Changes that would leave servers behind, or that the servers that run have outgrown already."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from poolwright.domain.resources import Pool, VMProviderConfig
+from poolwright.domain.states import ServerState
+from poolwright.store import documents
+from poolwright.store.documents import Document, UnknownDocument
+from poolwright.store.tables import ServerRow
+from starter.configuration.problems import shown
+from starter.configuration.whole import Autoscale, Finding, Subject
+
+_DRAIN = "Set enabled: false, wait until its servers are gone, then apply this; or make a second autoscale config."
+
+Replacement = tuple[Document, Document]
+"""A document as it is stored, and as it is to be."""
+
+
+def lock_changed(tx: Session, replacements: Sequence[Replacement]) -> None:
+    """Hold what reservations of servers hold, in their order, so that no server is made while this is decided."""
+    order = {kind: position for position, kind in enumerate(("vm_provider", "autoscale", "pool"))}
+    keys = sorted((order[new.kind], new.kind, new.name) for _, new in replacements if new.kind in order)
+    for _, kind, name in keys:
+        try:
+            documents.get_row(tx, kind, name, lock=True)
+        except UnknownDocument:
+            continue
+
+
+def overtaken(tx: Session, replacements: Sequence[Replacement]) -> Iterator[Finding]:
+    """Every change that the servers which exist now forbid."""
+    for before, after in replacements:
+        if isinstance(before, VMProviderConfig) and isinstance(after, VMProviderConfig):
+            yield from _vm_provider(tx, before, after)
+        elif isinstance(before, Pool) and isinstance(after, Pool):
+            yield from _pool(tx, before, after)
+        elif isinstance(before, Autoscale) and isinstance(after, Autoscale):
+            yield from _autoscale(tx, before, after)
+
+
+def servers_where(tx: Session, condition: ColumnElement[bool]) -> int:
+    """How many servers that are not deleted meet the condition."""
+    query = select(func.count()).select_from(ServerRow).where(ServerRow.state != ServerState.DELETED, condition)
+    return tx.scalar(query) or 0
+
+
+def servers_text(count: int) -> str:
+    """`1 server` or `3 servers`."""
+    return "1 server" if count == 1 else f"{count} servers"
+
+
+def _vm_provider(tx: Session, before: VMProviderConfig, after: VMProviderConfig) -> Iterator[Finding]:
+    in_use = servers_where(tx, ServerRow.vm_provider == after.name)
+    if after.max_instances < before.max_instances and in_use > after.max_instances:
+        yield _below_use(after, in_use, before.max_instances, after.max_instances)
+    if before.provider != after.provider and in_use:
+        yield Finding(
+            subjects=(Subject("vm_provider", after.name, ("provider",)),),
+            what=f"cannot change from {before.provider!r} while {servers_text(in_use)} of it exist: "
+            "nobody could find their VMs any more",
+            remedy="Declare a second vm_provider, and delete this one when its servers are gone.",
+            value=shown(after.provider),
+        )
+
+
+def _autoscale(tx: Session, before: Autoscale, after: Autoscale) -> Iterator[Finding]:
+    in_use = servers_where(tx, ServerRow.autoscale == after.name)
+    old, new = before.max_instances, after.max_instances
+    if new is not None and (old is None or new < old) and in_use > new:
+        yield _below_use(after, in_use, old, new)
+    for key in ("pool", "zone", "type"):
+        if getattr(before, key) != getattr(after, key) and in_use:
+            yield Finding(
+                subjects=(Subject("autoscale", after.name, (key,)),),
+                what=f"cannot change from {getattr(before, key)!r} while {servers_text(in_use)} of it exist",
+                remedy=_DRAIN,
+                value=shown(getattr(after, key)),
+            )
+
+
+def _pool(tx: Session, before: Pool, after: Pool) -> Iterator[Finding]:
+    in_use = servers_where(tx, ServerRow.pool == after.name)
+    if before.type is not after.type and in_use:
+        yield Finding(
+            subjects=(Subject("pool", after.name, ("type",)),),
+            what=f"cannot change from {before.type.value!r} while {servers_text(in_use)} of it exist",
+            remedy="Disable its autoscale configs and wait until its servers are gone; or make a second pool.",
+            value=shown(after.type.value),
+        )
+
+
+def _below_use(document: Document, in_use: int, old: int | None, new: int) -> Finding:
+    too_many = in_use - new
+    return Finding(
+        subjects=(Subject(document.kind, document.name, ("max_instances",)),),
+        what=f"is below the {servers_text(in_use)} that exist now; the cap so far is {'none' if old is None else old}",
+        remedy=f"Drain {too_many} first: `poolwright pool pause`, then `poolwright server drain`, and apply again when "
+        f"at most {new} are left.",
+        value=shown(new),
+    )

@@ -1,0 +1,66 @@
+"""The texts that a configuration is read from: files, directories of files, and standard input."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from poolwright.domain.base import Model
+from starter.configuration.problems import Problem
+
+STANDARD_INPUT: Final = Path("-")
+_SUFFIXES: Final = (".yaml", ".yml")
+
+
+class Source(Model):
+    """One YAML text."""
+
+    name: str
+    """As problems show it."""
+    directory: Path
+    """What paths in it are relative to."""
+    text: str
+
+
+def read_sources(
+    paths: Iterable[Path], standard_input: Callable[[], str] = sys.stdin.read
+) -> tuple[list[Source], list[Problem]]:
+    """The texts at these paths, and what could not be read.
+
+    A directory stands for every `.yaml` and `.yml` file below it, `-` for standard input.
+    """
+    sources: list[Source] = []
+    problems: list[Problem] = []
+    for path in _files(paths):
+        if path == STANDARD_INPUT:
+            sources.append(Source(name="standard input", directory=Path(), text=standard_input()))
+            continue
+        try:
+            sources.append(Source(name=str(path), directory=path.parent, text=path.read_text(encoding="utf-8")))
+        except OSError as error:
+            problems.append(
+                Problem(
+                    file=str(path), what=f"cannot be read: {error.strerror}", remedy="Check the path and its rights."
+                )
+            )
+        except UnicodeDecodeError:
+            problems.append(Problem(file=str(path), what="is not UTF-8 text", remedy="Save it with this encoding."))
+    if not sources and not problems:
+        named = ", ".join(map(str, paths)) or "nothing"
+        problems.append(
+            Problem(what=f"no YAML file was found in {named}", remedy="Name files that end in .yaml or .yml.")
+        )
+    return sources, problems
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    seen: set[Path] = set()
+    for path in paths:
+        found = [path]
+        if path != STANDARD_INPUT and path.is_dir():
+            found = sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES and file.is_file())
+        for file in found:
+            # A file that is named twice, once by its directory, would be called a duplicate of itself.
+            if file.resolve() not in seen:
+                seen.add(file.resolve())
+                yield file
