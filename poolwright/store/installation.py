@@ -2,18 +2,18 @@
 
 import secrets
 from pathlib import Path
+from typing import Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from poolwright.store.check_in_tokens import ensure_signing_key
 from poolwright.store.engine import Store
 from poolwright.store.tables import InstallationRow
 
-_ADVISORY_LOCK = 7_066_801
+REVISION: Final = "0001"
+"""Newest revision of the migrations. Named here so that commands which only compare need not load Alembic."""
+
+_ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(7066801)")
 """PostgreSQL: held while migrations run, so that processes that start together do not run them twice."""
 
 
@@ -26,12 +26,12 @@ def upgrade(store: Store) -> None:
     from several processes."""
     with store.engine.connect().execution_options(poolwright_write=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        if _current(connection) != _head():
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            connection.execute(_ADVISORY_LOCK)
+        if _current(connection) != REVISION:
+            _migrate(connection)
     with store.write() as session:
+        if store.engine.dialect.name == "postgresql":
+            session.execute(_ADVISORY_LOCK)
         now = store.clock()
         if session.get(InstallationRow, 1) is None:
             session.add(InstallationRow(id=1, controller_id=secrets.token_hex(8), created_at=now, revision=0))
@@ -43,23 +43,34 @@ def check_revision(store: Store) -> None:
     """Raise `DatabaseOutdated` unless the database is at this program's revision."""
     with store.engine.connect() as connection:
         current = _current(connection)
-    if current != _head():
+    if current != REVISION:
         raise DatabaseOutdated(
-            f"the database is at revision {current or 'none'}, this program needs {_head()}: "
+            f"the database is at revision {current or 'none'}, this program needs {REVISION}: "
             "run `poolwright database upgrade`"
         )
 
 
+def migrations() -> Path:
+    """Alembic's directory."""
+    return Path(__file__).parent / "migrations"
+
+
 def _current(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
-def _head() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
+def _migrate(connection: Connection) -> None:
+    import logging
 
+    from alembic import command
+    from alembic.config import Config
 
-def _config() -> Config:
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(migrations()))
     config.set_main_option("path_separator", "os")
-    return config
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
