@@ -88,6 +88,8 @@ def get_row(session: Session, kind: str, name: str, *, lock: bool = False) -> Do
     row = session.get(DocumentRow, (kind, name), with_for_update=True if lock else None)
     if row is None:
         raise UnknownDocument(f"there is no {kind} {name!r}")
+    # Held until the transaction ends: SQLAlchemy forgets rows that nobody holds, and reads them again each time.
+    session.info[(kind, name)] = row
     return row
 
 

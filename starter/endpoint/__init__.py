@@ -1,0 +1,1 @@
+"""The HTTP service: check-in, component logs and the session API."""
