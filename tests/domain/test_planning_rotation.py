@@ -157,6 +157,7 @@ class TestHardAge:
     def test_one_second_before_nothing_is_deleted(self) -> None:
         made = decide(config(standby=0), [of_age(HARD - 1, 1, "bob", state=ServerState.DRAINING)])
         assert made.actions == ()
+        assert made.next_decision_at == later(1)
 
     def test_without_a_hard_age_nobody_is_ever_sent_away(self) -> None:
         soft_only = config(standby=0, rotation=Rotation(soft_age_seconds=SOFT))

@@ -16,6 +16,7 @@ from poolwright.domain.planning.shrinking import ready_since, shrinkage_of
 from poolwright.domain.planning.supply import room_of, supply_of
 from poolwright.domain.planning.terms import placement_rules, terms_at
 from poolwright.domain.scaling import Plan, Snapshot
+from poolwright.domain.states import ServerState
 
 
 def plan(snapshot: Snapshot, now: datetime) -> Plan:
@@ -113,7 +114,8 @@ def _known_changes(done: Deliberation) -> Iterator[datetime]:
         yield done.verdict.paused_until
     for cap in done.snapshot.providers:
         yield from cap.unavailable_until.values()
-    crossing = done.ages.next_crossing((server.view for server in done.supply.running), done.now)
+    may_age = {ServerState.RUNNING, ServerState.DRAINING}
+    crossing = done.ages.next_crossing((server for server in done.supply.own if server.state in may_age), done.now)
     if crossing is not None:
         yield crossing
     if done.shrinkage.due_at is not None:

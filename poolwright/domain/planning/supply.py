@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
 
 from poolwright.domain.planning.ages import Ages
 from poolwright.domain.planning.terms import Terms
@@ -10,6 +12,9 @@ from poolwright.domain.scaling import DrainReason, ServerView, SiblingConfig, Sn
 from poolwright.domain.states import COMING, ServerState
 
 Stock = list[Open]
+
+_OLDEST_FIRST: Final = attrgetter("created_at", "id")
+"""An order of its own, so that the plan does not depend on the order in which the servers come."""
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ def supply_of(snapshot: Snapshot, terms: Terms, ages: Ages) -> Supply:
     supply = Supply()
     siblings = {sibling.name: sibling for sibling in snapshot.siblings}
     own_name = terms.autoscale.name
-    for server in snapshot.servers:
+    for server in sorted(snapshot.servers, key=_OLDEST_FIRST):
         if server.autoscale == own_name:
             supply.own.append(server)
             _sort_own(supply, server, terms, ages)
