@@ -9,6 +9,8 @@ from poolwright.domain.servers import SessionKind, Size
 Amount = tuple[float, ...]
 """Room of a server: `(sessions,)` in a server pool, `(cores, memory_mib, gpus)` in a docker agent pool."""
 
+_NOTHING: Final = Size()
+
 _ROUNDING: Final = 1e-9
 """Fractions of cores add up with tiny errors; they must not ask for a whole agent."""
 
@@ -50,7 +52,8 @@ def is_spent(server: ServerView) -> bool:
 class OpenServer:
     """A server of a server pool that sessions are being handed out on, or one that could be made.
 
-    Its room is the lower of the sessions left and, where users count, the users left. A spent server has none.
+    Its room is the lower of the sessions left and, where users count, the users left. A server that is spent or accepts
+    no sessions has none.
     """
 
     __slots__ = ("_desktops", "_users", "_users_left", "limit", "sessions_left", "sessions_room", "taken", "view")
@@ -62,7 +65,8 @@ class OpenServer:
         """Sessions that it took since it was opened."""
         self.limit: int | None = None
         """It takes no more than this many; None: as many as fit."""
-        left = 0 if is_spent(view) else view.max_sessions - len(live)
+        closed = is_spent(view) or not view.accepts_sessions
+        left = 0 if closed else view.max_sessions - len(live)
         self.sessions_left = self.sessions_room = max(0, left)
         """Sessions for people who are not on it yet."""
         self._desktops: set[str] | None = None
@@ -114,7 +118,7 @@ class OpenServer:
 class OpenAgent:
     """A docker agent that sessions are being handed out on, or one that could be made.
 
-    Its room is its planning size less the sizes of its sessions.
+    Its room is its planning size less the sizes of its sessions. An agent that accepts no sessions has none.
     """
 
     __slots__ = ("cores", "gpus", "limit", "memory_mib", "sessions", "taken", "view")
@@ -126,9 +130,10 @@ class OpenAgent:
         self.limit: int | None = None
         """It takes no more than this many; None: as many as fit."""
         self.sessions = len(view.sessions)
-        self.cores: float = view.size.cores
-        self.memory_mib = view.size.memory_mib
-        self.gpus = view.size.gpus
+        size = view.size if view.accepts_sessions else _NOTHING
+        self.cores: float = size.cores
+        self.memory_mib = size.memory_mib
+        self.gpus = size.gpus
         for session in view.sessions:
             self.cores -= session.size.cores
             self.memory_mib -= session.size.memory_mib

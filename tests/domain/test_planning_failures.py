@@ -129,6 +129,10 @@ class TestForgiveness:
         assert kinds(made) == {"create": 5}
         assert made.failures == FailureRecord(last_success_at=ago(10))
 
+    def test_pauses_before_a_success_make_the_next_one_no_longer(self) -> None:
+        made = decided(failures(30, 20, 10, pauses=5, paused_until=ago(100), last_success_at=ago(50)))
+        assert made.failures.pauses == 1
+
     def test_an_empty_record_allows_all(self) -> None:
         assert kinds(decided(FailureRecord())) == {"create": 5}
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from poolwright.domain.autoscale import ServerAutoscale
-from poolwright.domain.planning import plan
+from poolwright.domain.autoscale import Connection, ConnectionType, ServerAutoscale
+from poolwright.domain.planning import plan, sibling_of
 from poolwright.domain.resources import Zone
-from poolwright.domain.scaling import DrainReason, Plan, ServerView, SiblingConfig, WaitingSession
+from poolwright.domain.scaling import DrainReason, FailureRecord, Plan, ServerView, SiblingConfig, WaitingSession
 from poolwright.domain.servers import Size
 from poolwright.domain.states import ServerState
 from tests.domain.pools import (
@@ -14,6 +14,7 @@ from tests.domain.pools import (
     SMALL,
     agent,
     agents,
+    ago,
     coming,
     decide,
     desk,
@@ -95,7 +96,39 @@ class TestServersOfOthers:
         wanted = [waits(size=SMALL)]
         assert decide(agents(), [idle], wanted, siblings=(sibling("other"),)).actions == ()
         assert kinds(decide(agents(), [idle], wanted, siblings=(sibling("other", active=False),))) == {"create": 1}
-        assert kinds(decide(agents(), [idle], wanted)) == {"create": 1}
+
+    def test_a_server_that_accepts_no_sessions_serves_nobody(self) -> None:
+        closed = desk(1, autoscale="beta", accepts_sessions=False)
+        assert kinds(decide(desks(name="alpha"), [closed], queue(1))) == {"create": 1}
+        own = desk(1, autoscale="alpha", accepts_sessions=False)
+        assert kinds(decide(desks(name="alpha", total_floor=1), [own], queue(1))) == {"create": 1}
+
+
+class TestHowOthersSeeAConfig:
+    def seen(self, config: Any, **changes: Any) -> SiblingConfig:
+        facts: dict[str, Any] = {"servers": 2, "provider_slots": 9, "paused": False, "failures": FailureRecord()}
+        return sibling_of(config, NOW, **(facts | changes))
+
+    def test_room_is_that_of_one_new_server(self) -> None:
+        rdp = Connection(type=ConnectionType.RDP)
+        config = desks(max_sessions_per_server=8, max_users_per_server=3, connection=rdp, aggressive=True)
+        assert (self.seen(config).room_per_server, self.seen(config).aggressive) == (3, True)
+        assert self.seen(agents()).agent_size == BIG
+
+    def test_slots_are_those_of_the_tightest_cap(self) -> None:
+        assert self.seen(desks()).free_slots == 9
+        assert self.seen(desks(max_instances=5)).free_slots == 3
+        assert self.seen(desks(total_ceiling=1)).free_slots == 0
+
+    def test_paused_by_an_operator_or_after_failures(self) -> None:
+        assert self.seen(desks(), paused=True).paused
+        failed = FailureRecord(failed_at=(ago(3), ago(2), ago(1)))
+        assert self.seen(desks(), failures=failed).paused
+        assert not self.seen(desks()).paused
+
+    def test_inactive_if_disabled(self) -> None:
+        assert self.seen(desks()).active
+        assert not self.seen(desks(enabled=False)).active
 
 
 class TestZones:

@@ -145,7 +145,7 @@ class TestChangingDemand:
                 pool.leave(f"user-{who}")
             busy_before = {server.id for server in pool.of(config) if server.sessions}
             pool.step()
-            assert busy_before <= set(pool.servers) | {server.id for server in pool.of(config)} or what == "leave"
+            assert busy_before <= set(pool.servers)
             assert len(pool.servers) <= cap
             for server in pool.servers.values():
                 desktops = [session.user for session in server.sessions]
@@ -200,7 +200,7 @@ class TestRotation:
         first = set(pool.servers)
         for _ in range(60):
             pool.step()
-            assert len(pool.of(config, ServerState.RUNNING)) >= 3 or pool.now.hour == 12
+            assert len(pool.of(config, ServerState.RUNNING)) >= 3
         assert not first & set(pool.servers)
 
     def test_a_rollout_replaces_all_with_one_server_more_at_most(self) -> None:

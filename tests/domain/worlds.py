@@ -7,7 +7,7 @@ from typing import Any
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.placement import PlacementRules, assign_queue
-from poolwright.domain.planning import plan
+from poolwright.domain.planning import plan, sibling_of
 from poolwright.domain.resources import PoolType
 from poolwright.domain.scaling import (
     Action,
@@ -110,18 +110,14 @@ class World:
         return [server for server in own if not states or server.state in states]
 
     def _sibling(self, other: Config) -> SiblingConfig:
-        left = self.cap - len(self.servers)
-        if other.max_instances is not None:
-            left = min(left, other.max_instances - len(self.of(other)))
-        facts: dict[str, Any] = {
-            "name": other.name,
-            "zone": other.zone,
-            "active": other.enabled,
-            "free_slots": max(0, left),
-        }
-        if isinstance(other, ServerAutoscale):
-            return SiblingConfig(paused=False, room_per_server=other.max_sessions_per_server, **facts)
-        return SiblingConfig(paused=False, agent_size=_agent_size(other), **facts)
+        return sibling_of(
+            other,
+            self.now,
+            servers=len(self.of(other)),
+            provider_slots=max(0, self.cap - len(self.servers)),
+            paused=False,
+            failures=self._failures[other.name],
+        )
 
     def _move_on(self) -> None:
         for server in list(self.servers.values()):

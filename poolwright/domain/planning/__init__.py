@@ -7,5 +7,6 @@ servers sorted by what may be done with them (`supply`), who waits and whose tur
 """
 
 from poolwright.domain.planning.decision import plan
+from poolwright.domain.planning.siblings import sibling_of
 
-__all__ = ["plan"]
+__all__ = ["plan", "sibling_of"]

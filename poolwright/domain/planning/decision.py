@@ -74,7 +74,7 @@ def plan(snapshot: Snapshot, now: datetime) -> Plan:
 
 
 def _deliberate(snapshot: Snapshot, now: datetime) -> Deliberation:
-    terms = terms_at(snapshot, now)
+    terms = terms_at(snapshot.autoscale, now)
     ages = ages_at(terms.autoscale.rotation, now)
     verdict = judge_failures(snapshot.failures, terms.autoscale.failure, now)
     supply = supply_of(snapshot, terms, ages)

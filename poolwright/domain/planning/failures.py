@@ -33,9 +33,8 @@ class FailureVerdict:
 
 def judge_failures(record: FailureRecord, policy: FailurePolicy, now: datetime) -> FailureVerdict:
     """Whether creation may go on. The same record and policy give the same pause, however late they are judged."""
+    record = _forgiven(record)
     newest = record.failed_at[-1] if record.failed_at else None
-    if record.last_success_at is not None and (newest is None or record.last_success_at >= newest):
-        return FailureVerdict(FailureRecord(last_success_at=record.last_success_at), 0, None, False, None)
     recent = _recent(record, policy)
     if newest is not None and recent >= policy.budget:
         length = min(
@@ -50,6 +49,18 @@ def judge_failures(record: FailureRecord, policy: FailurePolicy, now: datetime) 
     return FailureVerdict(
         record, recent, None, record.pauses > 0, _trial_text(record, policy) if record.pauses else None
     )
+
+
+def _forgiven(record: FailureRecord) -> FailureRecord:
+    """Without what was before the last success."""
+    success = record.last_success_at
+    if success is None:
+        return record
+    if not record.failed_at or success >= record.failed_at[-1]:
+        return FailureRecord(last_success_at=success)
+    if record.paused_until is not None and record.paused_until <= success:
+        return record.model_copy(update={"pauses": 0, "paused_until": None})
+    return record
 
 
 def _recent(record: FailureRecord, policy: FailurePolicy) -> int:

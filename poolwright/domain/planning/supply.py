@@ -87,8 +87,8 @@ def _sort_own(supply: Supply, server: ServerView, terms: Terms, ages: Ages) -> N
 
 def _sort_other(supply: Supply, server: ServerView, terms: Terms, siblings: dict[str, SiblingConfig]) -> None:
     sibling = siblings.get(server.autoscale) if server.autoscale else None
-    asleep = server.autoscale is not None and (sibling is None or not sibling.active)
-    if not server.accepts_sessions or (asleep and not terms.counts_sessions):
+    agents_sleep = sibling is not None and not sibling.active and not terms.counts_sessions
+    if agents_sleep or not server.accepts_sessions:
         return
     if server.state is ServerState.RUNNING:
         supply.other_running.append(terms.open(server))

@@ -60,9 +60,8 @@ class Terms:
         return listed(parts)
 
 
-def terms_at(snapshot: Snapshot, now: datetime) -> Terms:
+def terms_at(autoscale: ServerAutoscale | DockerAgentAutoscale, now: datetime) -> Terms:
     """The terms of this moment. A schedule's targets stand in place of the config's own numbers."""
-    autoscale = snapshot.autoscale
     schedule = active_at(autoscale.schedules, now)
     active = autoscale.enabled and schedule.active
     targets = schedule.targets or ScheduleTargets()
