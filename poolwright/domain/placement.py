@@ -216,7 +216,7 @@ class Seating:
         if self._present is None:
             self._present = {}
             for position, server in enumerate(self._servers):
-                for user in server.users() if isinstance(server, OpenServer) else ():
+                for user in server.users() if isinstance(server, OpenServer) and server.view.counts_users else ():
                     self._present.setdefault(user, set()).add(position)
         zone = self._rules.zone_of(session)
         able = [n for n in self._present.get(session.user, ()) if self._servers[n].takes(session)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
-from poolwright.domain.scaling import DrainReason, Plan
+from poolwright.domain.scaling import DrainReason, Plan, StagingNeed
 from poolwright.domain.schedules import Schedule, ScheduleTargets
 from poolwright.domain.states import ServerState
 from tests.domain.pools import SMALL, agent, agents, ago, decide, desk, desks, kinds, later, queue, targets, text, waits
@@ -131,6 +131,5 @@ class TestInactiveAgents:
         assert self.made(agent(1, SMALL)).actions == ()
 
     def test_nothing_is_staged(self) -> None:
-        from tests.domain.test_planning_agents import staging
-
-        assert self.made(staging=(staging(5),)).actions == ()
+        lacking = StagingNeed(staging="office", size=SMALL, missing=5)
+        assert self.made(staging=(lacking,)).actions == ()

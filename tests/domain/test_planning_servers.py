@@ -1,13 +1,16 @@
 """How a server pool grows: room, demand, standby, caps and places."""
 
+import re
 from typing import Any
 
 import pytest
 
 from poolwright.domain.autoscale import Connection, ConnectionType
+from poolwright.domain.planning import plan
 from poolwright.domain.scaling import ActionKind, DrainReason
 from poolwright.domain.states import COMING, ServerState
 from tests.domain.pools import (
+    NOW,
     agents,
     app,
     cloud,
@@ -19,6 +22,7 @@ from tests.domain.pools import (
     later,
     of_kind,
     queue,
+    snapshot,
     targets,
     text,
     waits,
@@ -319,9 +323,6 @@ class TestEveryDecision:
         )
 
     def test_the_same_situation_is_put_in_the_same_words_later(self) -> None:
-        from poolwright.domain.planning import plan
-        from tests.domain.pools import NOW, snapshot
-
         seen = snapshot(desks(minimum_available_sessions=1), [desk(1)])
         assert plan(seen, NOW).reasons == plan(seen, later(3600)).reasons
 
@@ -335,10 +336,6 @@ class TestEveryDecision:
         assert sum(value for value in waiting if isinstance(value, int)) == numbers["waiting_sessions"] == 3
 
     def test_every_number_is_described(self) -> None:
-        import re
-
-        from poolwright.domain.planning import plan
-
         described = plan.__doc__ or ""
         for made in (decide(desks()), decide(agents())):
             for name in made.numbers:

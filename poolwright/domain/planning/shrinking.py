@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from poolwright.domain.planning.rotation import Ready, Retirement, Rotated
 from poolwright.domain.planning.supply import Stock, Supply
 from poolwright.domain.planning.terms import Terms
-from poolwright.domain.room import Open, covers, minus
+from poolwright.domain.room import Open, covers_without
 from poolwright.domain.scaling import ServerView, Snapshot
 
 
@@ -89,7 +89,7 @@ def _in_order(idle: Stock, snapshot: Snapshot, retirement: Retirement, ready_bef
 
 def _is_too_much(server: Open, ready: Ready, terms: Terms, *, retiring: bool) -> bool:
     room, count = (ready.room, ready.count) if retiring else (ready.fresh_room, ready.fresh_count)
-    return count - 1 >= terms.floor and covers(minus(room, server.room), terms.standby)
+    return count > terms.floor and covers_without(room, server.room, terms.standby)
 
 
 def _apply_backoff(shrinkage: Shrinkage, snapshot: Snapshot, now: datetime) -> None:
