@@ -24,7 +24,7 @@ _CODES: Final[Mapping[str, ExitCode]] = {
     "starter.stack.launcher.NotStarted": ExitCode.FAILED,
     "starter.stack.running.AlreadyRunning": ExitCode.REFUSED,
     "starter.stack.supervisor.ComponentDied": ExitCode.FAILED,
-    "starter.stack.supervisor.PortTaken": ExitCode.REFUSED,
+    "starter.stack.processes.PortTaken": ExitCode.REFUSED,
     "builtins.OSError": ExitCode.FAILED,
 }
 """Errors whose own words are fit for people, by full name: naming them costs no import."""
@@ -52,5 +52,5 @@ def explained(error: Exception) -> tuple[str, ExitCode]:
     for name in names:
         if name in _CODES:
             return str(error), _CODES[name]
-    first_line = str(error).partition("\n")[0]
-    return f"unexpected {type(error).__name__}: {first_line}. Run it again with --debug to see where.", ExitCode.FAILED
+    # Its own words were not written for people, and nobody knows what they quote.
+    return f"unexpected {type(error).__name__}; run it again with --debug to see where it came from", ExitCode.FAILED

@@ -60,7 +60,7 @@ def _problem(
     secrets: list[SecretStr],
     prefix: Path,
 ) -> Problem:
-    path = _path_in_body((*prefix, *detail["loc"]), declared.body)
+    path = (*prefix, *_path_in(_inside(declared.body, prefix), detail["loc"]))
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(declared, path, places)
@@ -77,10 +77,15 @@ def _problem(
     return declared.problem(path, what.format_map(context), remedy.format_map(context), value)
 
 
-def _path_in_body(location: tuple[str | int, ...], body: Mapping[str, Any]) -> Path:
+def _inside(value: Any, path: Path) -> Any:
+    for part in path:
+        value = value.get(part, {}) if isinstance(value, Mapping) else {}
+    return value
+
+
+def _path_in(value: Any, location: Path) -> Path:
     """The error's location without the steps that pydantic adds for unions and the like."""
     path: list[str | int] = []
-    value: Any = body
     for index, part in enumerate(location):
         last = index == len(location) - 1
         inside = (isinstance(value, Mapping) and part in value) or (

@@ -8,12 +8,14 @@ from poolwright.store.documents import Document
 from starter.configuration.problems import Path, shown
 from starter.configuration.whole import Finding, Subject, Whole
 
+_EACH: Final = -1
+"""Stands in a path for every position of a list."""
 _TARGETS: Final[Mapping[str, tuple[tuple[Path, str], ...]]] = {
     "autoscale": (
         (("pool",), "pool"),
         (("zone",), "zone"),
         (("vm_provider",), "vm_provider"),
-        (("fallback_vm_providers",), "vm_provider"),
+        (("fallback_vm_providers", _EACH), "vm_provider"),
         (("dns", "provider"), "dns_provider"),
         (("computer_record", "ldap"), "ldap"),
     ),
@@ -25,7 +27,7 @@ _TARGETS: Final[Mapping[str, tuple[tuple[Path, str], ...]]] = {
     ),
     "workspace": ((("zone",), "zone"),),
 }
-"""Kind -> (path of a name, or of a list of names, in its documents; kind of what is named)."""
+"""Kind -> (path of a name in its documents; kind of what is named)."""
 _WITH_ARTICLE: Final = {"autoscale": "an autoscale config", "ldap": "an ldap config"}
 
 
@@ -40,15 +42,19 @@ class Reference(NamedTuple):
 def references(kind: str, body: Mapping[str, Any]) -> Iterator[Reference]:
     """Every document that a document with this body names, as far as the body can be read."""
     for path, target in _TARGETS.get(kind, ()):
-        value: Any = body
-        for key in path:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, str):
-            yield Reference(path, target, value)
-        elif isinstance(value, list):
-            for index, name in enumerate(value):
-                if isinstance(name, str):
-                    yield Reference((*path, index), target, name)
+        for found, name in _values(body, path, ()):
+            if isinstance(name, str):
+                yield Reference(found, target, name)
+
+
+def _values(value: Any, path: Path, done: Path) -> Iterator[tuple[Path, Any]]:
+    if not path:
+        yield done, value
+    elif path[0] == _EACH:
+        for index, item in enumerate(value if isinstance(value, list) else ()):
+            yield from _values(item, path[1:], (*done, index))
+    elif isinstance(value, Mapping):
+        yield from _values(value.get(path[0]), path[1:], (*done, path[0]))
 
 
 def references_of(document: Document) -> Iterator[Reference]:

@@ -23,7 +23,7 @@ class Source(Model):
 
 
 def read_sources(
-    paths: Iterable[Path], standard_input: Callable[[], str] = sys.stdin.read
+    paths: Iterable[Path], standard_input: Callable[[], str] | None = None
 ) -> tuple[list[Source], list[Problem]]:
     """The texts at these paths, and what could not be read.
 
@@ -33,7 +33,7 @@ def read_sources(
     problems: list[Problem] = []
     for path in _files(paths):
         if path == STANDARD_INPUT:
-            sources.append(Source(name="standard input", directory=Path(), text=standard_input()))
+            sources.append(Source(name="standard input", directory=Path(), text=(standard_input or sys.stdin.read)()))
             continue
         try:
             sources.append(Source(name=str(path), directory=path.parent, text=path.read_text(encoding="utf-8")))

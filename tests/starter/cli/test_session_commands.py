@@ -1,0 +1,76 @@
+"""`session request|status|end|list`."""
+
+import pytest
+
+from poolwright.domain.states import ServerState
+from starter.cli.exit_codes import ExitCode
+from tests.starter.cli.program import Program
+
+
+class TestRequest:
+    def test_json_has_what_scripts_rely_on(self, program: Program) -> None:
+        server = program.server()
+        answer = program.json("session", "request", "--pool", "desks", "--user", "ada", "--wait")
+        assert {"id", "state", "server", "connection", "queued_seconds"} <= set(answer)
+        assert (answer["state"], answer["server"]["id"]) == ("assigned", server.id)
+        assert answer["connection"]["password"] == "pl4nt3d-s3cr3t"
+
+    def test_people_see_where_to_connect_but_no_password(self, program: Program) -> None:
+        program.server()
+        result = program.run("session", "request", "--pool", "desks", "--user", "ada")
+        assert "10.0.0.7:3389" in result.stdout
+        assert "pl4nt3d" not in result.output
+        assert "only in -o json" in result.stderr
+
+    def test_the_loops_are_woken(self, program: Program) -> None:
+        program.run("session", "request", "--pool", "desks")
+        assert ("scale_now", "desks-here") in program.signals.names()
+
+    def test_waiting_in_vain_has_an_exit_code_and_leaves_the_session_in_the_queue(self, program: Program) -> None:
+        arguments = ("session", "request", "--pool", "desks", "--user", "ada", "--wait", "--timeout", "0.1")
+        said = program.error(*arguments, expect=ExitCode.TIMED_OUT)
+        (session,) = program.json("session", "list")
+        assert session["state"] == "queued"
+        assert f"`poolwright session end {session['id']}` takes it out" in said
+
+    def test_a_key_makes_it_repeatable(self, program: Program) -> None:
+        arguments = ("session", "request", "--pool", "desks", "--user", "ada", "--key", "k1")
+        assert program.json(*arguments)["id"] == program.json(*arguments)["id"]
+        program.error(
+            *("session", "request", "--pool", "desks", "--user", "bob", "--key", "k1"), expect=ExitCode.REFUSED
+        )
+
+    def test_an_unknown_pool_is_not_found(self, program: Program) -> None:
+        program.error("session", "request", "--pool", "nothing", expect=ExitCode.NOT_FOUND)
+
+    def test_an_unknown_kind_is_a_mistake_of_usage(self, program: Program) -> None:
+        program.run("session", "request", "--pool", "desks", "--kind", "game", expect=ExitCode.USAGE)
+
+    def test_temporal_is_not_needed(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        program.server()
+        monkeypatch.undo()
+        monkeypatch.setenv("POOLWRIGHT_DATA_DIRECTORY", str(program.directory))
+        monkeypatch.setenv("TEMPORAL_ADDRESS", "127.0.0.1:1")
+        assert program.json("session", "request", "--pool", "desks", "--user", "ada")["state"] == "assigned"
+
+
+class TestStatusEndAndList:
+    def test_a_session_from_request_to_end(self, program: Program) -> None:
+        server = program.server()
+        session = program.session("ada")
+        assert program.json("session", "status", session)["server"]["hostname"] == server.hostname
+        program.move(server.id, ServerState.DRAINING)
+        assert program.json("session", "end", session, "--reason", "went home")["end_reason"] == "went home"
+        assert program.json("session", "list") == []
+        assert [one["id"] for one in program.json("session", "list", "--ended")] == [session]
+        assert ("sessions_changed", server.id) in program.signals.names()
+
+    def test_who_waits_is_told_why_and_at_which_place(self, program: Program) -> None:
+        session = program.session("ada")
+        shown = program.run("session", "status", session).stdout
+        assert "position in the queue: 1" in shown
+        assert "waits because:" in shown
+
+    @pytest.mark.parametrize("command", ["status", "end"])
+    def test_an_unknown_session_is_not_found(self, program: Program, command: str) -> None:
+        program.error("session", command, "n00000000000", expect=ExitCode.NOT_FOUND)

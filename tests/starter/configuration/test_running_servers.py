@@ -1,0 +1,176 @@
+"""Changes and deletions that the servers which exist forbid."""
+
+import pytest
+from sqlalchemy import update
+
+from poolwright.domain.states import ServerState
+from poolwright.store import documents, scaling, sessions
+from poolwright.store.documents import UnknownDocument
+from poolwright.store.sessions import SessionRequest
+from poolwright.store.tables import ServerRow
+from starter.configuration.deleting import delete_document
+from starter.configuration.exporting import export
+from starter.configuration.problems import ConfigurationRefused
+from tests.starter.configuration.declarations import Declarations, place
+
+DESKS = "kind: autoscale\nname: desks-here\ntype: server\npool: desks\nzone: here\nvm_provider: small\n"
+SMALL = "kind: vm_provider\nname: small\nprovider: sim\nmax_instances: {count}\n"
+
+
+def finish(declared: Declarations) -> None:
+    """Every server is gone, in whatever way."""
+    with declared.store.write() as tx:
+        tx.execute(update(ServerRow).values(state=ServerState.DELETED))
+
+
+class TestCaps:
+    def test_the_vm_provider_configs_cap_cannot_go_below_what_runs(self, declared: Declarations) -> None:
+        declared.reserve("desks-here", 3)
+        problem = declared.problem(SMALL.format(count=2))
+        assert place(problem) == ("test.yaml", 4, "vm_provider small", "max_instances", "2")
+        assert problem.what == "is below the 3 servers that exist now; the cap so far is 4"
+        assert "Drain 1 first: `poolwright pool pause`, then `poolwright server drain`" in problem.remedy
+        declared.apply(SMALL.format(count=3))
+
+    def test_the_autoscale_configs_cap_cannot_either(self, declared: Declarations) -> None:
+        declared.reserve("desks-here", 2)
+        problem = declared.problem(DESKS + "max_instances: 1\n")
+        assert place(problem) == ("test.yaml", 7, "autoscale desks-here", "max_instances", "1")
+        assert "the 2 servers that exist now; the cap so far is none" in problem.what
+        declared.apply(DESKS + "max_instances: 2\n")
+
+    def test_a_cap_that_is_too_low_already_may_be_kept_or_raised(self, declared: Declarations) -> None:
+        declared.apply(SMALL.format(count=1))
+        declared.reserve("desks-here", 1)
+        with declared.store.write() as tx:
+            row = documents.get_row(tx, "vm_provider", "small")
+            row.body = {**row.body, "max_instances": 0}
+        declared.apply(SMALL.format(count=0) + "ssh_public_key: x\n")
+
+    def test_servers_that_are_gone_do_not_count(self, declared: Declarations) -> None:
+        declared.reserve("desks-here", 3)
+        finish(declared)
+        declared.apply(SMALL.format(count=1))
+
+
+class TestIdentity:
+    def test_a_pools_type_stays_while_servers_exist(self, declared: Declarations) -> None:
+        declared.reserve("desks-here", 1)
+        problems = declared.problems("kind: pool\nname: desks\ntype: docker_agent\n")
+        assert (problems[0].line, problems[0].key) == (3, "type")
+
+    def test_a_pool_without_configs_keeps_its_type_while_servers_exist(self, declared: Declarations) -> None:
+        declared.apply("kind: pool\nname: old\ntype: server\n")
+        declared.reserve("desks-here", 1)
+        with declared.store.write() as tx:
+            tx.execute(update(ServerRow).values(pool="old"))
+        problem = declared.problem("kind: pool\nname: old\ntype: docker_agent\n")
+        assert place(problem) == ("test.yaml", 3, "pool old", "type", '"docker_agent"')
+        assert problem.what == "cannot change from 'server' while 1 server of it exist"
+        assert "wait until its servers are gone" in problem.remedy
+        finish(declared)
+        declared.apply("kind: pool\nname: old\ntype: docker_agent\n")
+
+    @pytest.mark.parametrize(("key", "value", "line"), [("zone", "there", 5), ("pool", "more", 4)])
+    def test_an_autoscale_config_stays_where_its_servers_are(
+        self, declared: Declarations, key: str, value: str, line: int
+    ) -> None:
+        declared.apply("kind: zone\nname: there\n---\nkind: pool\nname: more\ntype: server\n")
+        declared.reserve("desks-here", 2)
+        old = "here" if key == "zone" else "desks"
+        problem = declared.problem(DESKS.replace(f"{key}: {old}", f"{key}: {value}"))
+        assert place(problem) == ("test.yaml", line, "autoscale desks-here", key, f'"{value}"')
+        assert problem.what == f"cannot change from '{old}' while 2 servers of it exist"
+        assert "Set enabled: false, wait until its servers are gone" in problem.remedy
+        finish(declared)
+        declared.apply(DESKS.replace(f"{key}: {old}", f"{key}: {value}"))
+
+    def test_a_vm_provider_config_keeps_its_provider_while_vms_exist(self, declared: Declarations) -> None:
+        declared.reserve("desks-here", 1)
+        problem = declared.problem(SMALL.format(count=4).replace("sim", "local"))
+        assert place(problem) == ("test.yaml", 3, "vm_provider small", "provider", '"local"')
+        assert "nobody could find their VMs any more" in problem.what
+        assert "Declare a second vm_provider" in problem.remedy
+
+
+class TestDeleting:
+    @pytest.mark.parametrize(
+        ("kind", "name", "named_by"),
+        [
+            ("zone", "here", "autoscale 'agents-here'"),
+            ("pool", "desks", "autoscale 'desks-here'"),
+            ("vm_provider", "small", "autoscale 'desks-here'"),
+        ],
+    )
+    def test_what_others_name_is_refused(self, declared: Declarations, kind: str, name: str, named_by: str) -> None:
+        before = declared.tables()
+        with pytest.raises(ConfigurationRefused) as refused:
+            delete_document(declared.store, kind, name)
+        assert any(problem.what == f"{named_by} names it" for problem in refused.value.problems)
+        assert all("poolwright delete autoscale" in problem.remedy for problem in refused.value.problems)
+        assert declared.tables() == before
+
+    def test_an_autoscale_config_with_servers_is_refused(self, declared: Declarations) -> None:
+        declared.reserve("desks-here", 2)
+        with pytest.raises(ConfigurationRefused, match=r"2 servers of it exist\. Set enabled: false and apply, wait"):
+            delete_document(declared.store, "autoscale", "desks-here")
+        finish(declared)
+        delete_document(declared.store, "autoscale", "desks-here")
+
+    def test_a_pool_with_people_waiting_is_refused(self, declared: Declarations) -> None:
+        delete_document(declared.store, "autoscale", "desks-here")
+        with declared.store.write() as tx:
+            session = sessions.request_session(tx, SessionRequest(pool="desks", user="ada"), declared.store.clock())
+        with pytest.raises(ConfigurationRefused, match=r"1 session\(s\) of it have not ended"):
+            delete_document(declared.store, "pool", "desks")
+        with declared.store.write() as tx:
+            sessions.end_session(tx, session.id, "done", declared.store.clock())
+        delete_document(declared.store, "pool", "desks")
+
+    def test_secrets_and_memories_go_too_and_the_loop_is_told(self, declared: Declarations) -> None:
+        declared.apply(DESKS + "connection: {password: hunter22}\n")
+        with declared.store.write() as tx:
+            scaling.set_paused(tx, "desks-here", "a test")
+        told: list[str] = []
+        delete_document(declared.store, "autoscale", "desks-here", told.extend)
+        assert told == ["desks-here"]
+        assert declared.tables()["scaling"] == []
+        assert all(not str(row[0]).startswith("autoscale/") for row in declared.tables()["secrets"])
+
+    def test_what_does_not_exist_is_an_error(self, declared: Declarations) -> None:
+        with pytest.raises(UnknownDocument, match="there is no zone 'nowhere'"):
+            delete_document(declared.store, "zone", "nowhere")
+
+
+class TestExporting:
+    def test_an_export_applied_again_changes_nothing(self, declared: Declarations) -> None:
+        declared.apply(
+            DESKS
+            + "connection: {password: 'hunter22: #', username: 'yes'}\nlabels: {a: '1', b: 'null', c: 'é\"'}\n"
+            + "schedules:\n  - {start_day: fri, start: '22:00', end_day: sun, end: '24:00', timezone: Europe/Berlin}\n"
+            + "---\n"
+            + SMALL.format(count=4)
+            + "startup_script: |\n  #!/bin/bash\n\n    indented  \n  tab\there\n"
+        )
+        with declared.store.read() as tx:
+            text = export(tx)
+        assert declared.apply(text).revision is None
+
+    def test_it_can_be_applied_to_an_empty_installation_if_it_holds_no_secret(
+        self, declared: Declarations, empty: Declarations
+    ) -> None:
+        with declared.store.read() as tx:
+            text = export(tx)
+        for kind, name in (
+            ("autoscale", "desks-here"),
+            ("autoscale", "agents-here"),
+            ("pool", "desks"),
+            ("pool", "agents"),
+        ):
+            delete_document(declared.store, kind, name)
+        assert declared.apply(text).revision is not None
+
+    def test_scripts_are_blocks_of_text(self, declared: Declarations) -> None:
+        declared.apply(SMALL.format(count=4) + 'startup_script: "#!/bin/sh\\necho\\n"\n')
+        with declared.store.read() as tx:
+            assert "startup_script: |\n  #!/bin/sh\n  echo\n" in export(tx)

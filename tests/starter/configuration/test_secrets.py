@@ -1,0 +1,217 @@
+"""Where secrets come from, and that they show up nowhere but where they are sealed."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from poolwright.store import documents
+from poolwright.store.engine import open_store
+from poolwright.store.sealing import Sealer, new_key
+from starter.configuration.exporting import declared_body, export, full_body, to_yaml
+from tests.starter.configuration.declarations import Declarations, place
+
+DESKS = (
+    "kind: autoscale\nname: desks-here\ntype: server\npool: desks\nzone: here\nvm_provider: small\n"
+    "connection:\n  username: ada\n  password: {password}\n"
+)
+PLANTED = "pl4nt3d-s3cr3t"
+NEWER = "n3w3r-s3cr3t"
+
+
+def password_of(declared: Declarations) -> object:
+    return declared.body("autoscale", "desks-here")["connection"]["password"]
+
+
+class TestWhereTheyComeFrom:
+    def test_from_the_file_itself(self, declared: Declarations) -> None:
+        declared.apply(DESKS.format(password=PLANTED))
+        assert password_of(declared) == PLANTED
+
+    def test_from_an_environment_variable(self, declared: Declarations) -> None:
+        declared.apply(DESKS.format(password="env:DESK_PASSWORD"), environment={"DESK_PASSWORD": PLANTED})
+        assert password_of(declared) == PLANTED
+
+    def test_from_another_file_without_its_last_line_break(self, declared: Declarations) -> None:
+        declared.write("secrets/password", f"{PLANTED}\n")
+        declared.apply(DESKS.format(password="file:secrets/password"))
+        assert password_of(declared) == PLANTED
+
+    def test_kept_as_stored(self, declared: Declarations) -> None:
+        declared.apply(DESKS.format(password=PLANTED))
+        declared.apply(DESKS.format(password="'stored:'").replace("ada", "bob"))
+        assert password_of(declared) == PLANTED
+
+    def test_anywhere_in_the_settings_of_a_provider(self, empty: Declarations, walled: None) -> None:
+        empty.write("token", f"{PLANTED}-2\n")
+        empty.apply(WALLED.format(region="north"), environment={"KEY": PLANTED})
+        settings = empty.body("vm_provider", "one")["settings"]
+        assert settings == {
+            "region": "north",
+            "api_key": PLANTED,
+            "networks": [{"name": "a"}, {"name": "b", "join_token": f"{PLANTED}-2"}],
+            "header_secrets": {"X-Key": f"{PLANTED}-3"},
+        }
+
+    def test_every_text_of_settings_that_no_model_describes_is_taken_for_a_secret(self, empty: Declarations) -> None:
+        empty.apply(
+            f"kind: dns_provider\nname: zone\nprovider: route53\nsettings: {{a: {{b: {PLANTED}}}, c: [x-{PLANTED}]}}\n"
+        )
+        with empty.store.read() as tx:
+            assert PLANTED not in str(documents.get_row(tx, "dns_provider", "zone").body)
+
+
+WALLED = f"""
+kind: vm_provider
+name: one
+provider: walled
+max_instances: 1
+settings:
+  region: {{region}}
+  api_key: env:KEY
+  networks: [{{{{name: a}}}}, {{{{name: b, join_token: 'file:token'}}}}]
+  header_secrets: {{{{X-Key: {PLANTED}-3}}}}
+"""
+
+
+class TestWhatCanBeWrong:
+    def test_a_variable_that_is_not_set(self, declared: Declarations) -> None:
+        problem = declared.problem(DESKS.format(password="env:DESK_PASSWORD"))
+        assert place(problem) == ("test.yaml", 9, "autoscale desks-here", "connection.password", "env:DESK_PASSWORD")
+        assert problem.what == "the environment variable DESK_PASSWORD is not set"
+        assert "Set it where you run this command" in problem.remedy
+
+    def test_a_variable_that_is_empty(self, declared: Declarations) -> None:
+        problem = declared.problem(DESKS.format(password="env:DESK_PASSWORD"), environment={"DESK_PASSWORD": ""})
+        assert problem.what == "the environment variable DESK_PASSWORD is empty"
+
+    def test_a_file_that_is_not_there(self, declared: Declarations) -> None:
+        problem = declared.problem(DESKS.format(password="file:gone"))
+        assert place(problem) == ("test.yaml", 9, "autoscale desks-here", "connection.password", "file:gone")
+        assert f"the file {declared.directory / 'gone'} cannot be read" in problem.what
+        assert "relative to the YAML file" in problem.remedy
+
+    @pytest.mark.parametrize(("content", "what"), [(b"\n", "is empty"), (b"\xff\n", "is not UTF-8 text")])
+    def test_a_file_that_holds_no_secret(self, declared: Declarations, content: bytes, what: str) -> None:
+        (declared.directory / "password").write_bytes(content)
+        assert declared.problem(DESKS.format(password="file:password")).what.endswith(what)
+
+    def test_nothing_is_stored_yet(self, declared: Declarations) -> None:
+        problem = declared.problem(DESKS.format(password="'stored:'"))
+        assert place(problem) == ("test.yaml", 9, "autoscale desks-here", "connection.password", "stored:")
+        assert "nothing is stored here" in problem.what
+        assert problem.remedy == "Write the secret itself, env:NAME or file:PATH."
+
+    @pytest.mark.parametrize("password", [f"[{PLANTED}]", f"{{{{a: {PLANTED}}}}}", "12345678", "true"])
+    def test_a_secret_of_a_wrong_type_is_not_shown(self, declared: Declarations, password: str) -> None:
+        problem = declared.problem(DESKS.format(password=password.replace("{{", "{").replace("}}", "}")))
+        assert place(problem) == ("test.yaml", 9, "autoscale desks-here", "connection.password", "(secret)")
+        assert problem.remedy == "Put it in quotes."
+        assert PLANTED not in str(problem)
+        assert "12345678" not in str(problem)
+
+    def test_a_provider_that_tells_too_much_is_cut_short(self, empty: Declarations, walled: None) -> None:
+        empty.write("token", "x")
+        problem = empty.problem(WALLED.format(region="leaky"), environment={"KEY": PLANTED})
+        assert (problem.line, problem.key, problem.value) == (6, "settings.region", '"leaky"')
+        assert problem.what == "region leaky does not take the key (secret)"
+
+
+class TestChanges:
+    def test_a_new_secret_is_called_changed_without_being_shown(self, declared: Declarations) -> None:
+        declared.apply(DESKS.format(password=PLANTED))
+        (change,) = declared.difference(DESKS.format(password=NEWER))
+        assert [str(field) for field in change.fields] == ["connection.password: (secret changed)"]
+        assert change.reshapes
+
+    def test_the_same_secret_from_elsewhere_is_no_change(self, declared: Declarations) -> None:
+        declared.apply(DESKS.format(password=PLANTED))
+        (change,) = declared.difference(DESKS.format(password="env:P"), {"P": PLANTED})
+        assert change.change == "unchanged"
+
+    def test_a_secret_that_is_left_out_is_called_removed_and_is_forgotten(self, declared: Declarations) -> None:
+        declared.apply(DESKS.format(password=PLANTED))
+        applied = declared.apply(DESKS.replace("  password: {password}\n", ""))
+        assert [str(field) for field in applied.changes[0].fields] == ["connection.password: (secret removed)"]
+        assert all(not str(row[0]).startswith("autoscale/") for row in declared.tables()["secrets"])
+
+    def test_the_key_to_an_account_changes_no_vm(self, empty: Declarations, walled: None) -> None:
+        empty.write("token", "x")
+        empty.apply(WALLED.format(region="north"), environment={"KEY": PLANTED})
+        (change,) = empty.difference(WALLED.format(region="north"), {"KEY": NEWER})
+        assert [str(field) for field in change.fields] == ["settings.api_key: (secret changed)"]
+        assert not change.reshapes
+        (change,) = empty.difference(WALLED.format(region="south"), {"KEY": PLANTED})
+        assert change.reshapes
+
+    def test_after_the_key_is_lost_the_file_can_be_applied_again(self, declared: Declarations, tmp_path: Path) -> None:
+        declared.apply(DESKS.format(password=PLANTED))
+        declared.store.close()
+        lost = open_store(f"sqlite:///{tmp_path / 'poolwright.db'}", Sealer([new_key()]))
+        again = Declarations(lost, declared.directory)
+        assert "sealed with a key that is gone" in again.problem(DESKS.format(password="'stored:'")).what
+        again.apply(DESKS.format(password=PLANTED))
+        assert password_of(again) == PLANTED
+        lost.close()
+
+
+class TestNothingLeaks:
+    @pytest.fixture
+    def everything(self, declared: Declarations, walled: None) -> Declarations:
+        declared.write("token", PLANTED)
+        declared.apply(
+            WALLED.format(region="north")
+            + "---\n"
+            + DESKS.format(password=PLANTED)
+            + f"---\nkind: ldap\nname: corp\nurls: ['ldaps://x']\nsearch_base: DC=x\nservice_account_dn: CN=s\n"
+            f"service_account_password: {PLANTED}\n"
+            f"---\nkind: dns_provider\nname: zone\nprovider: route53\nsettings: {{key: {PLANTED}}}\n",
+            environment={"KEY": PLANTED},
+        )
+        return declared
+
+    def test_not_into_the_database_files(self, everything: Declarations, tmp_path: Path) -> None:
+        everything.store.close()
+        files = list(tmp_path.glob("poolwright.db*"))
+        assert files
+        for file in files:
+            assert PLANTED.encode() not in file.read_bytes()
+
+    def test_not_into_exports_with_or_without_defaults(self, everything: Declarations) -> None:
+        with everything.store.read() as tx:
+            rows = documents.rows(tx)
+            texts = [export(tx), to_yaml(map(full_body, rows)), to_yaml(map(declared_body, rows))]
+        for text in texts:
+            assert PLANTED not in text
+            assert "password: 'stored:'" in text
+
+    def test_not_into_the_words_about_changes(self, everything: Declarations) -> None:
+        changes = everything.difference(DESKS.format(password=NEWER))
+        said = "".join(
+            f"{change!r}{change.model_dump_json()}{[str(field) for field in change.fields]}" for change in changes
+        )
+        assert PLANTED not in said
+        assert NEWER not in said
+
+    def test_not_even_into_a_problem_of_the_same_document(self, everything: Declarations) -> None:
+        problems = everything.problems(DESKS.format(password=NEWER) + "nonsense: 1\ntotal_floor: 100\n")
+        assert NEWER not in "".join(problem.model_dump_json() + str(problem) for problem in problems)
+
+
+class TestAgainstATable:
+    def test_the_environment_is_only_asked_for_what_is_named(self, declared: Declarations) -> None:
+        asked: list[str] = []
+
+        class Environment(Mapping[str, str]):
+            def __getitem__(self, name: str) -> str:
+                asked.append(name)
+                return PLANTED
+
+            def __iter__(self) -> Iterator[str]:
+                raise AssertionError("nobody lists the environment")
+
+            def __len__(self) -> int:
+                return 1
+
+        declared.apply(DESKS.format(password="env:ONLY_THIS"), environment=Environment())
+        assert set(asked) == {"ONLY_THIS"}

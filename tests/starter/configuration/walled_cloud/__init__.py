@@ -1,0 +1,1 @@
+"""A VM provider for tests whose settings hold secrets."""
