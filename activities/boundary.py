@@ -22,6 +22,8 @@ from poolwright.store.secrets import all_secrets
 _LOGGER = logging.getLogger(__name__)
 _SHORTEST_SECRET = 4
 """A shorter one would blank out ordinary text."""
+_SLOWEST_SECONDS = 60.0
+_CONFIGURATION_ERRORS = (ScriptProblems, UnknownDocument, UnknownProvider, ValidationError)
 
 
 @contextmanager
@@ -37,27 +39,20 @@ def boundary(store: Store, *, settings_are_final: bool = False) -> Iterator[None
     except ApplicationError:
         raise
     except ProviderError as error:
-        delay = error.retry_after_seconds if isinstance(error, Throttled) else None
+        delay = _throttled_seconds(error) if isinstance(error, Throttled) else None
         raise failure(
-            redact(str(error), _secrets(store)),
-            type(error).__name__,
-            retryable=error.retryable,
-            retry_in_seconds=delay,
+            words(error, store), type(error).__name__, retryable=error.retryable, retry_in_seconds=delay
         ) from None
-    except (ScriptProblems, UnknownDocument, UnknownProvider, ValidationError) as error:
-        message = redact(_plain(error), _secrets(store))
-        raise failure(message, "InvalidSettings", retryable=not settings_are_final) from None
+    except _CONFIGURATION_ERRORS as error:
+        raise failure(words(error, store), "InvalidSettings", retryable=not settings_are_final) from None
     except Exception as error:  # noqa: BLE001  nothing unredacted may leave an activity
         _LOGGER.error(  # noqa: TRY400  the traceback goes through redaction first
             "activity %s failed unexpectedly:\n%s",
             activity.info().activity_type,
-            redact(traceback.format_exc(), _secrets(store)),
+            without_secrets(traceback.format_exc(), store),
         )
         raise failure(
-            f"{type(error).__name__} in {activity.info().activity_type}: the worker's log has the details; "
-            "the step is tried again until it is mended",
-            INTERNAL_ERROR,
-            retryable=True,
+            f"{words(error, store)}; the step is tried again until it is mended", INTERNAL_ERROR, retryable=True
         ) from None
 
 
@@ -74,6 +69,18 @@ def failure(
     )
 
 
+def words(error: Exception, store: Store) -> str:
+    """What the error says, fit to be stored and shown: without a secret, and nothing of what it was not made to say."""
+    if isinstance(error, (ProviderError, *_CONFIGURATION_ERRORS)):
+        return without_secrets(_plain(error), store)
+    return f"{type(error).__name__} in {activity.info().activity_type}: the worker's log has the details"
+
+
+def without_secrets(text: str, store: Store) -> str:
+    """The text with every secret of this installation blanked out."""
+    return redact(text, _secrets(store))
+
+
 def redact(text: str, secrets: list[SecretStr]) -> str:
     """The text with every secret blanked out."""
     values = sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True)
@@ -81,6 +88,13 @@ def redact(text: str, secrets: list[SecretStr]) -> str:
         if len(value) >= _SHORTEST_SECRET:
             text = text.replace(value, "**********")
     return text
+
+
+def _throttled_seconds(error: Throttled) -> float | None:
+    """At least what the provider asks for, and longer from try to try: many servers may wait for the same account."""
+    if error.retry_after_seconds is None:
+        return None
+    return max(error.retry_after_seconds, min(_SLOWEST_SECONDS, 2.0 ** min(activity.info().attempt, 10)))
 
 
 def _plain(error: Exception) -> str:

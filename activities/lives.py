@@ -137,6 +137,7 @@ class LifeActivities:
     def _fail(self, request: ServerReason, at: datetime) -> tuple[Failed, str | None]:
         with self._store.write() as tx:
             row = lock_server(tx, request.server_id)
+            lock_pool(tx, row.pool)
             if row.state not in (ServerState.FAILED, ServerState.DELETING, ServerState.DELETED):
                 transition(tx, row, ServerState.FAILED, request.reason, at)
                 kind = request.reason.partition(":")[0]
@@ -144,7 +145,8 @@ class LifeActivities:
                     scaling.note_failure(tx, row.autoscale, f"{row.hostname}: {request.reason}", at)
                 # A failed server never has sessions of ours that work; say so rather than leave them hanging.
                 sessions.end_sessions_of_server(tx, row.id, f"its server failed: {request.reason}", at)
-            keep = self._keep_failed_seconds(tx, row)
+            # Without a VM there is nothing to look at, and the slot is wanted.
+            keep = self._keep_failed_seconds(tx, row) if row.provider_reference else 0
             until = row.state_since + timedelta(seconds=keep)
             return Failed(keep_until=until if keep and row.state == ServerState.FAILED else None), row.autoscale
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities.accounts import Accounts
-from activities.boundary import boundary, failure
+from activities.boundary import boundary, failure, without_secrets, words
 from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, RUN_STARTUP_SCRIPT, Machine
 from activities.deadlines import boot_deadline
 from activities.lives import now
@@ -16,10 +16,8 @@ from poolwright.domain.identities import OwnerMark
 from poolwright.domain.states import ServerState
 from poolwright.providers.base import VM, VMSpec, VMState
 from poolwright.providers.errors import (
-    AuthenticationFailed,
     CapacityUnavailable,
     NotFound,
-    PermissionDenied,
     ProviderError,
     QuotaExceeded,
     Throttled,
@@ -54,7 +52,7 @@ class MachineActivities:
                 vm = provider.find(spec.mark) or provider.create(spec)
             except (CapacityUnavailable, QuotaExceeded) as error:
                 self._remember_unavailable(server_id, error)
-                raise failure(str(error), type(error).__name__, retryable=False) from None
+                raise failure(words(error, self._store), type(error).__name__, retryable=False) from None
             except ProviderError as error:
                 self._give_up_in_time(server_id, error)
                 raise
@@ -75,9 +73,8 @@ class MachineActivities:
                 # Lists and reads of a cloud lag behind its creations; the boot deadline bounds this.
                 raise self._not_yet("the provider does not show the VM yet") from None
             if vm.state is VMState.BROKEN:
-                raise failure(
-                    f"the provider gave up on the VM: {vm.problem or 'no reason given'}", "VMBroken", retryable=False
-                )
+                problem = without_secrets(vm.problem or "no reason given", self._store)
+                raise failure(f"the provider gave up on the VM: {problem}", "VMBroken", retryable=False)
             machine, _ = self._record(server_id, vm)
             if not machine.ready:
                 raise self._not_yet(f"the VM is {vm.state} and has {'an' if vm.address else 'no'} address")
@@ -113,12 +110,13 @@ class MachineActivities:
                 gone = self._accounts.provider(vm_provider).delete(mark, reference)
             except NotFound:
                 gone = True
-            except ProviderError as error:
-                self._report_stuck(server_id, since, str(error))
+            except Exception as error:
+                problem = words(error, self._store)
+                self._report_stuck(server_id, since, problem)
                 # Nothing is abandoned: even an error that no retry mends is tried until somebody mends its cause.
-                if isinstance(error, AuthenticationFailed | PermissionDenied) or not error.retryable:
+                if isinstance(error, ProviderError) and not error.retryable:
                     raise failure(
-                        str(error), type(error).__name__, retryable=True, retry_in_seconds=self._patience(60)
+                        problem, type(error).__name__, retryable=True, retry_in_seconds=self._patience(60)
                     ) from None
                 raise
             if not gone:
@@ -161,22 +159,24 @@ class MachineActivities:
             return Machine(ready=ready, address=row.address, boot_deadline=deadline), unwanted
 
     def _remember_unavailable(self, server_id: str, error: ProviderError) -> None:
+        problem = words(error, self._store)
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
             policy = scaling.load_autoscale(tx, row.autoscale or "").failure
             until = now() + timedelta(seconds=policy.place_memory_seconds)
-            scaling.note_unavailable(tx, row.vm_provider or "", row.place, until, str(error))
+            scaling.note_unavailable(tx, row.vm_provider or "", row.place, until, problem)
 
     def _give_up_in_time(self, server_id: str, error: ProviderError) -> None:
         """Show why creation waits; after the boot deadline's time stop, unless the account is only slowed down."""
+        problem = words(error, self._store)
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
-            note(tx, row, f"{type(error).__name__}: {error}", now())
+            note(tx, row, f"{type(error).__name__}: {problem}", now())
             patience = _creation_patience(tx, row)
             overdue = row.creating_at is not None and now() - row.creating_at > patience
         if overdue and not isinstance(error, Throttled):
             raise failure(
-                f"no VM after {int(patience.total_seconds())} s: {error}", type(error).__name__, retryable=False
+                f"no VM after {int(patience.total_seconds())} s: {problem}", type(error).__name__, retryable=False
             )
 
     def _report_stuck(self, server_id: str, since: datetime, problem: str) -> None:

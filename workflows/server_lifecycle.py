@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 
 _EMPTY_CHECK = timedelta(minutes=10)
 """While draining: look again this often, should the signal of a session's end have been lost."""
+_HEARD_LATE = timedelta(minutes=5)
+"""A server that checked in as running in time is waited for so much longer: perhaps no worker was there to hear it."""
 
 
 @workflow.defn(name=SERVER_LIFECYCLE)
@@ -41,6 +43,7 @@ class ServerLifecycle:
         self._undrain: str | None = None
         self._terminate: str | None = None
         self._cancelled = False
+        self._booted = False
         self._sessions_changed = False
 
     @workflow.signal(description="The startup script reports its status")
@@ -52,9 +55,7 @@ class ServerLifecycle:
     @workflow.signal(description="Take no new session; go when empty. The input is the reason")
     def drain(self, reason: str = "an operator asked for it", kind: str = DrainReason.OPERATOR.value) -> None:
         """Take no new session, and go when the last one has ended."""
-        known = DrainReason(kind) if kind in list(DrainReason) else DrainReason.OPERATOR
-        self._drain = DrainRequest(server_id=self._steps.server_id, reason=reason, kind=known)
-        self._undrain = None
+        self._ask_to_drain(reason, DrainReason(kind) if kind in list(DrainReason) else DrainReason.OPERATOR)
 
     @workflow.signal(description="Take sessions again")
     def undrain(self, reason: str = "an operator asked for it") -> None:
@@ -83,7 +84,10 @@ class ServerLifecycle:
         self._story.begin(begun)
         if begun.state is ServerState.DELETED:
             return "it is deleted"
-        reason = await self._live_until_ended(begun)
+        if begun.state is ServerState.FAILED:
+            reason = await self._failed(begun.failure_reason or "it failed")
+        else:
+            reason = await self._live_until_ended(begun)
         await self._until_done(self._tear_down(reason))
         if self._cancelled:
             raise asyncio.CancelledError(reason)
@@ -110,26 +114,28 @@ class ServerLifecycle:
     def _cancel(self) -> None:
         """Cancelling never ends sessions: a server that serves is drained, any other is torn down."""
         self._cancelled = True
-        if self._story.state in (ServerState.RUNNING, ServerState.DRAINING):
-            self._drain = self._drain_request("the workflow was cancelled", DrainReason.OPERATOR)
+        # A server that has booted may have been given to somebody before its life hears so.
+        if self._booted or self._story.state in (ServerState.RUNNING, ServerState.DRAINING):
+            self._ask_to_drain("the workflow was cancelled", DrainReason.OPERATOR)
         else:
             self._terminate = "the workflow was cancelled"
 
     async def _live(self, begun: Life) -> str:
         """From wherever the row stands to the end of service. Raises `FailureError` when the server is no good."""
         state = begun.state
-        if state in (ServerState.DELETING, ServerState.FAILED):
+        if state is ServerState.DELETING:
             return begun.failure_reason or "its teardown goes on"
+        if begun.checked_in is not None and self._checked_in is None:
+            self._checked_in, self._checked_in_message = CheckInStatus(begun.checked_in), begun.checked_in_message
         if state in (ServerState.PREPARING, ServerState.CREATING, ServerState.BOOTING, ServerState.CONFIGURING):
             await self._boot(begun)
             state = ServerState.RUNNING
-        if state is ServerState.DRAINING:
-            self._drain = self._drain or self._drain_request("its draining goes on", begun.drain_reason)
+        if state is ServerState.DRAINING and self._drain is None:
+            # An undrain that has come meanwhile stands.
+            self._drain = self._drain_request("its draining goes on", begun.drain_reason)
         return await self._serve()
 
     async def _boot(self, begun: Life) -> None:
-        if begun.checked_in is not None and self._checked_in is None:
-            self._checked_in, self._checked_in_message = CheckInStatus(begun.checked_in), begun.checked_in_message
         if begun.state in (ServerState.PREPARING, ServerState.CREATING):
             self._story.enter(ServerState.CREATING, "asks the provider for a VM")
             machine = await self._steps.create_machine(begun.zone)
@@ -146,18 +152,29 @@ class ServerLifecycle:
                 ServerState.BOOTING, f"the VM exists; it must check in by {machine.boot_deadline:%H:%M:%S} UTC"
             )
         booting = asyncio.create_task(self._become_ready(begun, machine))
-        remaining = machine.boot_deadline - workflow.now()
         try:
-            await workflow.wait_condition(
-                booting.done, timeout=max(remaining, timedelta(0)), timeout_summary="boot deadline"
-            )
-        except TimeoutError:
-            raise ApplicationError(self._missed_deadline(machine), type="BootDeadline", non_retryable=True) from None
+            if not await self._done_in_time(booting, machine):
+                raise ApplicationError(self._missed_deadline(machine), type="BootDeadline", non_retryable=True)
         finally:
             booting.cancel()
         reason = booting.result()
+        self._booted = True
         serving = await self._steps.mark_running(reason)
         self._story.enter(serving.state, f"{reason}; {serving.sessions} session(s) on it")
+
+    async def _done_in_time(self, booting: asyncio.Task[str], machine: Machine) -> bool:
+        """Wait for the boot deadline at most, a little longer for a server that has checked in as running."""
+        for remaining in (machine.boot_deadline - workflow.now(), _HEARD_LATE):
+            try:
+                await workflow.wait_condition(
+                    booting.done, timeout=max(remaining, timedelta(0)), timeout_summary="boot deadline"
+                )
+            except TimeoutError:
+                if self._checked_in is not CheckInStatus.RUNNING:
+                    return False
+            else:
+                return True
+        return False
 
     async def _become_ready(self, begun: Life, machine: Machine) -> str:
         """Until the VM runs and, where it is required, its startup script says so. Returns the reason in words."""
@@ -192,13 +209,22 @@ class ServerLifecycle:
                 )
             )
             if self._drain is None and self._reported_error():
-                reason = f"the server reported an error: {self._checked_in_message or 'no message'}"
-                self._drain = self._drain_request(reason, DrainReason.OPERATOR)
+                # Taken once: whoever undrains the server afterwards knows of the error.
+                self._checked_in = None
+                self._ask_to_drain(
+                    f"the server reported an error: {self._checked_in_message or 'no message'}", DrainReason.OPERATOR
+                )
             if self._drain is None:
-                await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(LifeInput(server_id=self._steps.server_id))
-            if drained_because := await self._drained():
+                self._undrain = None
+                await self._continue_as_new()
+            elif drained_because := await self._drained():
                 return drained_because
+
+    async def _continue_as_new(self) -> None:
+        """Go on in a new run, which learns everything from the row. Returns when something else was asked meanwhile."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        if self._drain is None and self._undrain is None:
+            workflow.continue_as_new(LifeInput(server_id=self._steps.server_id))
 
     async def _drained(self) -> str | None:
         """Drain as asked. Returns the reason when the server is empty, or None when it serves again."""
@@ -209,6 +235,9 @@ class ServerLifecycle:
             self._story.enter(ServerState.DRAINING, request.reason)
             self._story.wait_for(f"{serving.sessions} session(s) to end")
             await self._wait_for_change()
+            if self._undrain is None and workflow.info().is_continue_as_new_suggested():
+                self._drain = None
+                await self._continue_as_new()
             if self._undrain is not None:
                 undrain_because, self._undrain = self._undrain, None
                 serving = await self._steps.undrain(undrain_because)
@@ -243,7 +272,7 @@ class ServerLifecycle:
     async def _until_terminated(self, at: datetime) -> None:
         try:
             await workflow.wait_condition(
-                lambda: self._terminate is not None,
+                lambda: self._terminate is not None or self._cancelled,
                 timeout=max(at - workflow.now(), timedelta(0)),
                 timeout_summary="kept for diagnosis",
             )
@@ -275,6 +304,10 @@ class ServerLifecycle:
 
     def _reported_error(self) -> bool:
         return self._checked_in is CheckInStatus.ERROR
+
+    def _ask_to_drain(self, reason: str, kind: DrainReason) -> None:
+        """Drain, whatever was asked before."""
+        self._drain, self._undrain = self._drain_request(reason, kind), None
 
     def _drain_request(self, reason: str, kind: DrainReason | None) -> DrainRequest:
         return DrainRequest(server_id=self._steps.server_id, reason=reason, kind=kind or DrainReason.OPERATOR)
