@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` and completion are quick."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -72,4 +73,13 @@ app.add_typer(providers.app, name="provider")
 
 def main() -> None:
     """The program `poolwright`."""
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        # The Temporal SDK's own threads may call into Python while it shuts down, which aborts the process in place of
+        # the exit code. Everything of ours is closed and committed by now: leave without that shutdown.
+        if "temporalio" in sys.modules and isinstance(ended.code, int):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ended.code)
+        raise

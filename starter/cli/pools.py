@@ -211,5 +211,5 @@ def _print_config(config: "AutoscaleReport") -> None:
     )
     for reason in config.reasons:
         typer.echo(f"  - {reason}")
-    if config.numbers:
-        typer.echo("  " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in config.numbers.items()))
+    if numbers := {name: value for name, value in config.numbers.items() if value}:
+        typer.echo("  " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items()))

@@ -31,7 +31,8 @@ class Program(TyperGroup):
         """Run the command. A traceback is only shown with `--debug`."""
         try:
             return super().invoke(ctx)
-        except (typer.Exit, typer.Abort, typer.TyperException):
+        except (typer.Exit, typer.Abort, typer.TyperException, BrokenPipeError):
+            # Those say how to end by themselves, as does a reader such as `head` that has read enough.
             raise
         except Exception as error:  # noqa: BLE001  the last place where an error can become a sentence
             if ctx.params.get("debug"):

@@ -96,29 +96,33 @@ def retry(names: Sequence[str], wait_seconds: float | None) -> None:
 
 
 async def _retry(store: "Store", server: "Server") -> str:
+    """What was done, in words."""
     from poolwright.domain.states import ServerState as State
     from poolwright.store import scaling
-    from starter.retrying import retry_pending_steps
-    from starter.signals import Signals
 
-    client = await temporal.open_client()
-    signals = Signals(client)
-    if server.state is State.FAILED:
-        if not await signals.terminate(server.id, "an operator had it replaced"):
-            raise _not_running(server)
-        done = "it is deleted now, and its replacement may be made"
-    else:
-        steps = await retry_pending_steps(client, server.id)
-        if steps is None:
-            raise _not_running(server)
-        if not steps:
-            raise _refused(f"nothing of {server.hostname} waits for a next try; it is {server.state}: {server.message}")
-        done = f"tried again at once: {', '.join(steps)}"
+    done = await (_replace(server) if server.state is State.FAILED else _try_again(server))
     assert server.autoscale is not None
     with store.write() as tx:
         scaling.forgive_failures(tx, server.autoscale)
-    await signals.scale_now([server.autoscale], f"{server.id} is tried again")
+    await (await temporal.open_signals()).scale_now([server.autoscale], f"{server.id} is tried again")
     return done
+
+
+async def _replace(server: "Server") -> str:
+    if not await (await temporal.open_signals()).terminate(server.id, "an operator had it replaced"):
+        raise _not_running(server)
+    return "it is deleted now, and its replacement may be made"
+
+
+async def _try_again(server: "Server") -> str:
+    from starter.retrying import retry_pending_steps
+
+    steps = await retry_pending_steps(await temporal.open_client(), server.id)
+    if steps is None:
+        raise _not_running(server)
+    if not steps:
+        raise _refused(f"nothing of {server.hostname} waits for a next try; it is {server.state}: {server.message}")
+    return f"tried again at once: {', '.join(steps)}"
 
 
 def _each(

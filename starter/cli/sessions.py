@@ -196,6 +196,7 @@ def _print(answer: "SessionAnswer") -> None:
             ("waits because", answer.waits_because),
             ("next server", progress and f"{progress.percent or 0}% {progress.message}"),
             ("server", server and f"{server.hostname} ({server.state})"),
+            ("no connection because", answer.no_connection_because),
             ("queued for", f"{answer.queued_seconds:.1f} seconds"),
             ("ended because", answer.end_reason),
         ]

@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from poolwright.domain.states import ServerState
+from starter import cli
 from starter.cli import app, stack
 from starter.cli.exit_codes import MEANINGS, ExitCode
 from starter.cli.failures import explained
@@ -168,6 +169,24 @@ class TestErrors:
         assert explained(PermissionError(13, "Permission denied", "x"))[1] is ExitCode.FAILED
         assert explained(ConfigurationRefused([]))[1] is ExitCode.REFUSED
         assert explained(applying.AppliedMeanwhile("x")) == ("x", ExitCode.FAILED)
+
+
+class TestLeaving:
+    @pytest.mark.parametrize("code", [ExitCode.OK, ExitCode.REFUSED])
+    def test_nothing_of_the_temporal_sdk_can_change_the_exit_code(
+        self, monkeypatch: pytest.MonkeyPatch, code: ExitCode
+    ) -> None:
+        left: list[int] = []
+
+        def fail() -> None:
+            raise SystemExit(int(code))
+
+        monkeypatch.setattr(cli, "app", fail)
+        monkeypatch.setattr("os._exit", left.append)
+        monkeypatch.setitem(sys.modules, "temporalio", sys)
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert left == [code]
 
 
 class TestDataDirectory:

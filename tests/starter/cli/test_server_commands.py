@@ -2,10 +2,11 @@
 
 import pytest
 from sqlalchemy import update
+from temporalio.testing import WorkflowEnvironment
 
 from poolwright.domain.servers import CheckInStatus
 from poolwright.domain.states import ServerState
-from poolwright.store import check_ins
+from poolwright.store import check_ins, scaling
 from poolwright.store.servers import lock_server
 from poolwright.store.tables import ServerRow
 from starter.cli.exit_codes import ExitCode
@@ -169,3 +170,36 @@ class TestDelete:
         server = program.server(ServerState.DELETING)
         program.move(server.id, ServerState.DELETED)
         assert "is deleted already" in program.error("server", "delete", server.id, expect=ExitCode.REFUSED)
+
+
+class TestRetry:
+    def test_a_server_that_is_kept_after_its_failure_is_replaced_and_failures_are_forgiven(
+        self, program: Program
+    ) -> None:
+        server = program.server(ServerState.FAILED)
+        with program.store.write() as tx:
+            scaling.note_failure(tx, "desks-here", "no check-in", program.store.clock())
+        said = program.run("server", "retry", server.hostname).stderr
+        assert said == f"{server.hostname}: it is deleted now, and its replacement may be made\n"
+        assert program.signals.names() == [("terminate", server.id), ("scale_now", "desks-here")]
+        assert program.json("pool", "show", "desks")["configs"][0]["failures"] == []
+
+    def test_waiting_returns_when_it_is_gone(self, program: Program) -> None:
+        server = program.server(ServerState.FAILED)
+        program.signals.effects["terminate"] = lambda server_id: program.move(
+            server_id, ServerState.DELETING, ServerState.DELETED
+        )
+        program.run("server", "retry", server.hostname, "--wait")
+
+    @pytest.mark.slow
+    def test_a_server_whose_life_does_not_run_is_told(
+        self, program: Program, temporal_env: WorkflowEnvironment, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("TEMPORAL_ADDRESS", temporal_env.client.service_client.config.target_host)
+        server = program.server(ServerState.CREATING)
+        assert "the watchdog starts it" in program.error("server", "retry", server.id, expect=ExitCode.FAILED)
+
+    def test_a_deleted_server_is_told(self, program: Program) -> None:
+        server = program.server(ServerState.DELETING)
+        program.move(server.id, ServerState.DELETED)
+        program.error("server", "retry", server.id, expect=ExitCode.REFUSED)
