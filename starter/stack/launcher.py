@@ -148,6 +148,7 @@ async def _up(settings: Settings, files: Sequence[Path], apply: Apply, console: 
             return
         starting.result()
         await _apply(settings, store, files, apply, console)
+        supervisor.mark_ready()
         stack = running.load(settings)
         assert stack is not None
         console.print(f"ready: Web UI {stack.ui_url}, API {stack.api_url}/docs", highlight=False)

@@ -58,6 +58,9 @@ class Supervisor:
             client = await self._temporal()
             await self._keep_closed_workflows(client)
             await asyncio.gather(self._worker_polls(client), self._endpoint_is_ready())
+
+    def mark_ready(self) -> None:
+        """Tell whoever started this in the background that all is well."""
         self._ready = True
         self._save()
 

@@ -26,7 +26,9 @@ class Stack:
         temporal, ui, endpoint, metrics = _free_ports(4)
         self.ui_url = f"http://127.0.0.1:{ui}"
         self.api_url = f"http://127.0.0.1:{endpoint}"
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("POOLWRIGHT_", "TEMPORAL_"))}
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith(("POOLWRIGHT_", "TEMPORAL_"))
+        }
         self.environment = {
             **inherited,
             "POOLWRIGHT_DATA_DIRECTORY": str(directory),
@@ -75,7 +77,9 @@ class Stack:
         """Wait for it to come true."""
         give_up_at = time.monotonic() + PATIENCE_SECONDS
         while not condition():
-            assert time.monotonic() < give_up_at, f"not within {PATIENCE_SECONDS} s: {what}\n{self.run('server', 'list')}"
+            assert time.monotonic() < give_up_at, (
+                f"not within {PATIENCE_SECONDS} s: {what}\n{self.run('server', 'list')}"
+            )
             time.sleep(0.1)
 
     def until_running(self, count: int) -> list[dict[str, Any]]:
@@ -119,7 +123,9 @@ class Stack:
 
     def clean_up(self) -> None:
         """Leave no process behind, whatever the test did."""
-        subprocess.run([*PROGRAM, "down"], env=self.environment, capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+        subprocess.run(
+            [*PROGRAM, "down"], env=self.environment, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
         for process in self.machines():
             with _gone_is_fine():
                 process.kill()
