@@ -1,0 +1,1 @@
+"""DNS providers: one protocol, one closed error tree, one package per kind."""

@@ -1,0 +1,46 @@
+"""Kind of DNS provider -> its package, imported only when it is used, so that an unused service costs nothing."""
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, cast
+
+from poolwright.dns.base import DNSProvider, DNSProviderFactory
+from poolwright.domain.base import Model
+
+_PACKAGES: Mapping[str, str] = {
+    "rfc2136": "poolwright.dns.rfc2136",
+}
+
+
+class UnknownDNSProvider(ValueError):
+    """No DNS provider of this kind exists."""
+
+
+def kinds() -> tuple[str, ...]:
+    """The kinds of DNS provider that exist."""
+    return tuple(sorted(_PACKAGES))
+
+
+def settings_model(kind: str) -> type[Model]:
+    """The pydantic model of this provider's settings (`settings.Settings` of its package). Needs no extra installed.
+
+    Raises `UnknownDNSProvider`.
+    """
+    return cast("type[Model]", import_module(f"{_package(kind)}.settings").Settings)
+
+
+def open_dns_provider(kind: str, settings: Mapping[str, Any], controller_id: str) -> DNSProvider:
+    """The DNS provider of this kind with these settings (`provider.open_dns_provider` of its package).
+
+    Raises `UnknownDNSProvider`, pydantic's ValidationError for wrong settings, and `ModuleNotFoundError` where the
+    provider's extra is not installed.
+    """
+    factory = cast("DNSProviderFactory", import_module(f"{_package(kind)}.provider").open_dns_provider)
+    return factory(settings, controller_id)
+
+
+def _package(kind: str) -> str:
+    try:
+        return _PACKAGES[kind]
+    except KeyError:
+        raise UnknownDNSProvider(f"there is no DNS provider {kind!r}; choose one of {', '.join(kinds())}") from None

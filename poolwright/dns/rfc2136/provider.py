@@ -1,0 +1,110 @@
+"""The DNS protocol by dynamic updates."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dns.rdatatype import RdataType
+
+from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
+from poolwright.dns.errors import InvalidSettings, NameTaken
+from poolwright.dns.names import Address, longest_suffix, owner_name, plain, reverse_name
+from poolwright.dns.rfc2136 import updates
+from poolwright.dns.rfc2136.checks import findings
+from poolwright.dns.rfc2136.pointers import Pointers
+from poolwright.dns.rfc2136.reading import addresses_in, marks_in, occupant, owned_records
+from poolwright.dns.rfc2136.servers import Servers
+from poolwright.dns.rfc2136.settings import Settings
+from poolwright.domain.findings import Finding
+from poolwright.domain.identities import OwnerMark
+from poolwright.domain.wording import listed
+
+
+def open_dns_provider(settings: Mapping[str, Any], controller_id: str) -> "RFC2136DNS":
+    """Open the provider; nothing is asked of a server yet. Raises pydantic's ValidationError."""
+    return RFC2136DNS(Settings.model_validate(settings), controller_id)
+
+
+class RFC2136DNS:
+    """The zones of one primary server, or of several that serve the same zones. See `poolwright.dns.base`."""
+
+    def __init__(self, settings: Settings, controller_id: str) -> None:
+        self._settings = settings
+        self._controller_id = controller_id
+        self._servers = Servers(settings)
+        self._pointers = Pointers(self._servers, settings.reverse_zones)
+
+    def check(self, base_domain: str) -> Sequence[Finding]:
+        """See the protocol."""
+        return findings(self._settings, self._servers, base_domain)
+
+    def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
+        """See the protocol."""
+        if mark.controller_id != self._controller_id:
+            raise InvalidSettings(
+                f"{record.fqdn} was to bear the mark of controller {mark.controller_id}, but the DNS provider is open "
+                f"for {self._controller_id}; open it for the controller that owns the server"
+            )
+        zone = self._zone(record.fqdn, self._settings.zones)
+        removed: tuple[str, ...] = ()
+        if not self._servers.update(updates.claim(zone, mark, record), f"asked to write {record.fqdn}"):
+            removed = self._remove_outdated_pointers(mark, record)
+            if not self._servers.update(updates.rewrite(zone, mark, record), f"asked to rewrite {record.fqdn}"):
+                raise NameTaken(
+                    f"{record.fqdn} {occupant(self._marks(record.fqdn))}, so it was left alone; "
+                    "remove what is there, or choose another base domain"
+                )
+        pointed, notes = self._write_pointers(mark, record)
+        written = (f"{record.fqdn} {updates.address_type(address).name} {address}" for address in record.addresses)
+        return Changes(written=(*written, *pointed), removed=removed, notes=notes)
+
+    def delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address] = ()) -> Changes:
+        """See the protocol."""
+        if mark.controller_id != self._controller_id:
+            return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
+        fqdn = plain(fqdn)
+        zone = self._zone(fqdn, (*self._settings.zones, *self._settings.reverse_zones))
+        # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
+        removed = self._pointers.remove(mark, fqdn, {*addresses, *self._addresses(fqdn)})
+        if self._servers.update(updates.release(zone, mark, fqdn), f"asked to remove {fqdn}"):
+            return Changes(removed=(*removed, f"{fqdn} A and AAAA"))
+        strangers = self._marks(fqdn)
+        notes = (f"{fqdn} was left alone: it {occupant(strangers)}",) if strangers else ()
+        return Changes(removed=removed, notes=notes)
+
+    def list_owned(self) -> Sequence[OwnedRecord]:
+        """See the protocol."""
+        zones = dict.fromkeys((*self._settings.zones, *self._settings.reverse_zones))
+        return owned_records(map(self._servers.transfer, zones), self._controller_id, self._settings.zones)
+
+    def _zone(self, name: str, zones: Sequence[str]) -> str:
+        zone = longest_suffix(name, zones)
+        if zone is None:
+            raise InvalidSettings(
+                f"{name} lies in none of the zones {listed(zones)}; "
+                "add its zone to `zones`, or choose a base domain in one of them"
+            )
+        return zone
+
+    def _remove_outdated_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
+        kept = record.addresses if record.ptr else ()
+        return self._pointers.remove(mark, record.fqdn, set(self._addresses(record.fqdn)).difference(kept))
+
+    def _write_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[list[str], tuple[str, ...]]:
+        if not (record.ptr and self._pointers.wanted):
+            return [], ()
+        outcomes = {address: self._pointers.write(mark, record, address) for address in record.addresses}
+        written = [
+            f"{reverse_name(address)} PTR {record.fqdn}" for address, problem in outcomes.items() if problem is None
+        ]
+        return written, tuple(problem for problem in outcomes.values() if problem is not None)
+
+    def _addresses(self, fqdn: str) -> list[Address]:
+        """The addresses that the name has, where PTR records may have to follow them."""
+        if not self._pointers.wanted:
+            return []
+        return [
+            address for kind in updates.ADDRESS_TYPES for address in addresses_in(self._servers.records(fqdn, kind))
+        ]
+
+    def _marks(self, name: str) -> Sequence[OwnerMark]:
+        return marks_in(self._servers.records(owner_name(name), RdataType.TXT))
