@@ -11,6 +11,10 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.contract import INTERNAL_ERROR
+from poolwright.directory.errors import DirectoryError
+from poolwright.dns.errors import DNSError
+from poolwright.dns.errors import Throttled as DNSThrottled
+from poolwright.dns.registry import UnknownDNSProvider
 from poolwright.domain.startup_script import ScriptProblems
 from poolwright.providers.errors import ProviderError, Throttled
 from poolwright.providers.registry import UnknownProvider
@@ -23,7 +27,9 @@ _LOGGER = logging.getLogger(__name__)
 _SHORTEST_SECRET = 4
 """A shorter one would blank out ordinary text."""
 _SLOWEST_SECONDS = 60.0
-_CONFIGURATION_ERRORS = (ScriptProblems, UnknownDocument, UnknownProvider, ValidationError)
+OUTSIDE_ERRORS = (ProviderError, DNSError, DirectoryError)
+"""What the adapters raise: types with a policy, messages without secrets."""
+_CONFIGURATION_ERRORS = (ScriptProblems, UnknownDocument, UnknownProvider, UnknownDNSProvider, ValidationError)
 
 
 @contextmanager
@@ -38,8 +44,8 @@ def boundary(store: Store, *, settings_are_final: bool = False) -> Iterator[None
         yield
     except ApplicationError:
         raise
-    except ProviderError as error:
-        delay = _throttled_seconds(error) if isinstance(error, Throttled) else None
+    except OUTSIDE_ERRORS as error:
+        delay = _throttled_seconds(error) if isinstance(error, Throttled | DNSThrottled) else None
         raise failure(
             words(error, store), type(error).__name__, retryable=error.retryable, retry_in_seconds=delay
         ) from None
@@ -71,7 +77,7 @@ def failure(
 
 def words(error: Exception, store: Store) -> str:
     """What the error says, fit to be stored and shown: without a secret, and nothing of what it was not made to say."""
-    if isinstance(error, (ProviderError, *_CONFIGURATION_ERRORS)):
+    if isinstance(error, (*OUTSIDE_ERRORS, *_CONFIGURATION_ERRORS)):
         return without_secrets(_plain(error), store)
     return f"{type(error).__name__} in {activity.info().activity_type}: the worker's log has the details"
 
@@ -90,7 +96,7 @@ def redact(text: str, secrets: list[SecretStr]) -> str:
     return text
 
 
-def _throttled_seconds(error: Throttled) -> float | None:
+def _throttled_seconds(error: Throttled | DNSThrottled) -> float | None:
     """At least what the provider asks for, and longer from try to try: many servers may wait for the same account."""
     if error.retry_after_seconds is None:
         return None

@@ -11,9 +11,11 @@ from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
 
 BEGIN_LIFE: Final = "begin_life"
+CREATE_COMPUTER_RECORD: Final = "create_computer_record"
 CREATE_MACHINE: Final = "create_machine"
 AWAIT_MACHINE: Final = "await_machine"
 RUN_STARTUP_SCRIPT: Final = "run_startup_script"
+WRITE_DNS: Final = "write_dns"
 NOTE_CONFIGURING: Final = "note_configuring"
 MARK_RUNNING: Final = "mark_running"
 DRAIN: Final = "drain"
@@ -22,6 +24,8 @@ UNDRAIN: Final = "undrain"
 FAIL: Final = "fail"
 BEGIN_DELETING: Final = "begin_deleting"
 DELETE_MACHINE: Final = "delete_machine"
+REMOVE_DNS: Final = "remove_dns"
+DELETE_COMPUTER_RECORD: Final = "delete_computer_record"
 MARK_DELETED: Final = "mark_deleted"
 DECIDE: Final = "decide"
 ENSURE_LIVES: Final = "ensure_lives"
@@ -47,6 +51,10 @@ class Life(Model):
     state: ServerState
     require_checkin: bool = True
     runs_script_in_guest: bool = False
+    computer_record: bool = False
+    """It gets a computer record before its VM."""
+    dns: bool = False
+    """It gets a DNS record once it has an address."""
     keep_failed_seconds: int = 0
     boot_deadline: datetime | None = None
     """By then it must have checked in; None while its VM does not exist."""
@@ -88,6 +96,14 @@ class Serving(Model):
     sessions: int
     """Live sessions on it."""
     message: str
+
+
+class Teardown(Model):
+    """What there is to tear down, beside the VM."""
+
+    state: ServerState
+    dns: bool = False
+    computer_record: bool = False
 
 
 class Failed(Model):

@@ -22,15 +22,18 @@ from activities.contract import (
     Life,
     ServerReason,
     Serving,
+    Teardown,
 )
 from activities.deadlines import boot_deadline
 from activities.lifeline import wake_scaling
+from poolwright.domain.autoscale import ServerAutoscale
 from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling, sessions
 from poolwright.store.check_ins import latest_check_in
 from poolwright.store.engine import Store
 from poolwright.store.pool_views import waiting_sessions
+from poolwright.store.secrets import delete_secrets
 from poolwright.store.servers import lock_pool, lock_server, note, transition
 from poolwright.store.tables import ServerRow
 
@@ -56,6 +59,7 @@ class LifeActivities:
             row = lock_server(tx, server_id)
             if row.state == ServerState.REQUESTED:
                 transition(tx, row, ServerState.PREPARING, "its life has begun", now())
+                row.fqdn = _fqdn(tx, row)
             return self._life(tx, row)
 
     @activity.defn(name=NOTE_CONFIGURING, no_thread_cancel_exception=True)
@@ -151,7 +155,7 @@ class LifeActivities:
             return Failed(keep_until=until if keep and row.state == ServerState.FAILED else None), row.autoscale
 
     @activity.defn(name=BEGIN_DELETING, no_thread_cancel_exception=True)
-    def begin_deleting(self, request: ServerReason) -> Serving:
+    def begin_deleting(self, request: ServerReason) -> Teardown:
         """From whatever state to `deleting`: the decision is made, sessions that are left end with this reason."""
         with boundary(self._store), self._store.write() as tx:
             row = lock_server(tx, request.server_id)
@@ -161,7 +165,11 @@ class LifeActivities:
                     note(tx, row, request.reason, now())
                 sessions.end_sessions_of_server(tx, row.id, request.reason, now())
                 transition(tx, row, ServerState.DELETING, request.reason, now())
-            return self._serving(tx, row)
+            return Teardown(
+                state=ServerState(row.state),
+                dns=row.dns_provider is not None,
+                computer_record=row.ldap is not None,
+            )
 
     @activity.defn(name=MARK_DELETED)
     async def mark_deleted(self, server_id: str) -> None:
@@ -175,6 +183,7 @@ class LifeActivities:
             row = lock_server(tx, server_id)
             if row.state == ServerState.DELETING:
                 transition(tx, row, ServerState.DELETED, "every part of it is gone", at)
+                delete_secrets(tx, f"server/{row.id}/")
                 tx.flush()
             # A freed slot matters only to people who wait; otherwise the next round is soon enough.
             return row.autoscale if waiting_sessions(tx, row.pool) else None
@@ -191,6 +200,7 @@ class LifeActivities:
     def _life(self, tx: Session, row: ServerRow) -> Life:
         report = latest_check_in(tx, row.id)
         vm_provider = documents.get_row(tx, "vm_provider", row.vm_provider or "")
+        autoscale = scaling.load_autoscale(tx, row.autoscale) if row.autoscale else None
         return Life(
             server_id=row.id,
             hostname=row.hostname,
@@ -200,6 +210,8 @@ class LifeActivities:
             state=ServerState(row.state),
             require_checkin=row.require_checkin,
             runs_script_in_guest=bool(vm_provider.facts.get("runs_script_in_guest", False)),
+            computer_record=isinstance(autoscale, ServerAutoscale) and autoscale.computer_record is not None,
+            dns=autoscale is not None and autoscale.dns is not None,
             keep_failed_seconds=self._keep_failed_seconds(tx, row),
             boot_deadline=boot_deadline(tx, row),
             checked_in=report[0] if report else None,
@@ -212,3 +224,9 @@ class LifeActivities:
         if row.autoscale is None:
             return 0
         return scaling.load_autoscale(tx, row.autoscale).failure.keep_failed_seconds
+
+
+def _fqdn(tx: Session, row: ServerRow) -> str | None:
+    """The name that DNS will know it by, fixed before its startup script is rendered."""
+    dns = scaling.load_autoscale(tx, row.autoscale).dns if row.autoscale else None
+    return f"{row.id}.{dns.base_domain.strip('.').lower()}" if dns else None

@@ -1,7 +1,7 @@
 """Activities on a server's VM. Each asks the provider once; waiting is the retry of an activity that says "not yet"."""
 
 import hashlib
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 from temporalio import activity
@@ -11,6 +11,7 @@ from activities.boundary import boundary, failure, without_secrets, words
 from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, RUN_STARTUP_SCRIPT, Machine
 from activities.deadlines import boot_deadline
 from activities.lives import now
+from activities.patience import report_stuck, seconds_to_next_try
 from activities.startup import render_startup_script
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.states import ServerState
@@ -28,10 +29,7 @@ from poolwright.store.engine import Store
 from poolwright.store.servers import lock_server, note, transition
 from poolwright.store.tables import ServerRow
 
-_POLL_SECONDS = 2.0
 _SLOWEST_POLL_SECONDS = 30.0
-_ALERTS = ((timedelta(hours=24), "ALARM"), (timedelta(hours=1), "ALERT"), (timedelta(minutes=15), "warning"))
-"""How loudly a deletion that does not end is reported, by its age."""
 
 
 class MachineActivities:
@@ -105,22 +103,22 @@ class MachineActivities:
                 if row.creating_at is None:
                     return
                 mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
-                vm_provider, reference, since = row.vm_provider or "", row.provider_reference, row.state_since
+                vm_provider, reference = row.vm_provider or "", row.provider_reference
             try:
                 gone = self._accounts.provider(vm_provider).delete(mark, reference)
             except NotFound:
                 gone = True
             except Exception as error:
                 problem = words(error, self._store)
-                self._report_stuck(server_id, since, problem)
+                report_stuck(self._store, server_id, problem, now())
                 # Nothing is abandoned: even an error that no retry mends is tried until somebody mends its cause.
                 if isinstance(error, ProviderError) and not error.retryable:
                     raise failure(
-                        problem, type(error).__name__, retryable=True, retry_in_seconds=self._patience(60)
+                        problem, type(error).__name__, retryable=True, retry_in_seconds=seconds_to_next_try(60)
                     ) from None
                 raise
             if not gone:
-                self._report_stuck(server_id, since, "the provider is still deleting it")
+                report_stuck(self._store, server_id, "the provider is still deleting it", now())
                 raise self._not_yet("the provider is still deleting it")
 
     def _prepare(self, server_id: str) -> tuple[str, VMSpec]:
@@ -179,26 +177,14 @@ class MachineActivities:
                 f"no VM after {int(patience.total_seconds())} s: {problem}", type(error).__name__, retryable=False
             )
 
-    def _report_stuck(self, server_id: str, since: datetime, problem: str) -> None:
-        age = now() - since
-        level = next((name for threshold, name in _ALERTS if age >= threshold), None)
-        if level is None:
-            return
-        message = f"{level}: not deleted after {_hours(age)}: {problem}"
-        if level != "warning":
-            activity.logger.error("server %s: %s", server_id, message)
-        with self._store.write() as tx:
-            row = lock_server(tx, server_id)
-            row.message = message
-
     def _not_yet(self, message: str) -> Exception:
         return failure(
-            message, "NotYet", retryable=True, retry_in_seconds=self._patience(_SLOWEST_POLL_SECONDS), expected=True
+            message,
+            "NotYet",
+            retryable=True,
+            retry_in_seconds=seconds_to_next_try(_SLOWEST_POLL_SECONDS),
+            expected=True,
         )
-
-    def _patience(self, slowest_seconds: float) -> float:
-        """Seconds to the next try: short at first, then longer."""
-        return float(min(slowest_seconds, _POLL_SECONDS * 1.2 ** min(activity.info().attempt, 30)))
 
 
 def _token(row: ServerRow) -> str:
@@ -209,8 +195,3 @@ def _token(row: ServerRow) -> str:
 
 def _creation_patience(tx: Session, row: ServerRow) -> timedelta:
     return timedelta(seconds=scaling.load_autoscale(tx, row.autoscale or "").failure.boot_deadline_seconds)
-
-
-def _hours(age: timedelta) -> str:
-    minutes = int(age.total_seconds() // 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"

@@ -8,6 +8,7 @@ from poolwright.domain.resources import LDAPConfig, VMProviderConfig, Zone
 from poolwright.domain.startup_script import render
 from poolwright.store import documents
 from poolwright.store.check_in_tokens import controller_id, mint, signing_key
+from poolwright.store.secrets import get_secret, join_password_id
 from poolwright.store.tables import ServerRow
 
 
@@ -42,6 +43,7 @@ def render_startup_script(tx: Session, row: ServerRow, advertised_address: str) 
             ldap = documents.load(tx, "ldap", autoscale.computer_record.ldap)
             assert isinstance(ldap, LDAPConfig)
             values["domain"] = ldap.domain
+            values["ad_join_credential"] = get_secret(tx, join_password_id(row.id))
     else:
         values["nginx_cert_in"] = autoscale.nginx_certificate
         values["nginx_key_in"] = autoscale.nginx_key

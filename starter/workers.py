@@ -13,6 +13,7 @@ from activities.accounts import Accounts
 from activities.heartbeats import Heartbeats
 from activities.lives import LifeActivities
 from activities.machines import MachineActivities
+from activities.records import RecordActivities
 from activities.scaling import ScalingActivities
 from activities.watchdog import WatchdogActivities
 from poolwright.domain.identities import TASK_QUEUE, zone_task_queue
@@ -40,7 +41,9 @@ class Workers:
         self._store = store
         self._zones = zones
         self._workflows = workflows
-        self._machines = MachineActivities(store, Accounts(store), advertised_address)
+        accounts = Accounts(store)
+        self._machines = MachineActivities(store, accounts, advertised_address)
+        self._records = RecordActivities(store, accounts)
         self._threads = ThreadPoolExecutor(_STORE_THREADS + _PROVIDER_THREADS, thread_name_prefix="activity")
         self._serving: dict[str, asyncio.Task[None]] = {}
 
@@ -117,6 +120,10 @@ class Workers:
             self._client,
             task_queue=queue,
             activities=[
+                self._records.create_computer_record,
+                self._records.write_dns,
+                self._records.remove_dns,
+                self._records.delete_computer_record,
                 self._machines.create_machine,
                 self._machines.await_machine,
                 self._machines.run_startup_script,

@@ -1,9 +1,9 @@
 """`ServerLifecycle`: the life of one server, from its committed row until every part of it is proven gone."""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
@@ -12,7 +12,7 @@ from workflows.steps import Steps
 from workflows.story import Story
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contract import DrainRequest, Life, LifeInput, Machine
+    from activities.contract import DrainRequest, Life, LifeInput, Machine, Teardown
     from poolwright.domain.identities import SERVER_LIFECYCLE
     from poolwright.domain.scaling import DrainReason
     from poolwright.domain.servers import CheckInStatus
@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 
 _EMPTY_CHECK = timedelta(minutes=10)
 """While draining: look again this often, should the signal of a session's end have been lost."""
+_LATE = timedelta(seconds=30)
+"""A part of the teardown that takes longer is not waited for before the next begins."""
 _HEARD_LATE = timedelta(minutes=5)
 """A server that checked in as running in time is waited for so much longer: perhaps no worker was there to hear it."""
 
@@ -136,12 +138,15 @@ class ServerLifecycle:
         return await self._serve()
 
     async def _boot(self, begun: Life) -> None:
+        if begun.state is ServerState.PREPARING and begun.computer_record:
+            self._story.wait_for("its computer record")
+            hostname = await self._steps.create_computer_record(begun.zone)
+            self._story.say(f"its computer record {hostname} is there")
+            self._stop_if_terminated()
         if begun.state in (ServerState.PREPARING, ServerState.CREATING):
             self._story.enter(ServerState.CREATING, "asks the provider for a VM")
             machine = await self._steps.create_machine(begun.zone)
-            if self._terminate is not None:
-                # The creation was waited for although its cancellation had been asked.
-                raise asyncio.CancelledError
+            self._stop_if_terminated()
         else:
             assert begun.boot_deadline is not None
             machine = Machine(ready=False, boot_deadline=begun.boot_deadline)
@@ -162,6 +167,11 @@ class ServerLifecycle:
         serving = await self._steps.mark_running(reason)
         self._story.enter(serving.state, f"{reason}; {serving.sessions} session(s) on it")
 
+    def _stop_if_terminated(self) -> None:
+        """After a step whose answer is waited for although its cancellation was asked."""
+        if self._terminate is not None:
+            raise asyncio.CancelledError
+
     async def _done_in_time(self, booting: asyncio.Task[str], machine: Machine) -> bool:
         """Wait for the boot deadline at most, a little longer for a server that has checked in as running."""
         for remaining in (machine.boot_deadline - workflow.now(), _HEARD_LATE):
@@ -181,6 +191,8 @@ class ServerLifecycle:
         if not machine.ready:
             machine = await self._steps.await_machine(begun.zone)
             self._story.say(f"the VM runs at {machine.address}")
+        if begun.dns:
+            self._story.say(f"{await self._steps.write_dns(begun.zone)} resolves to it")
         if begun.runs_script_in_guest:
             await self._steps.run_startup_script(begun.zone)
         if not begun.require_checkin:
@@ -283,13 +295,35 @@ class ServerLifecycle:
 
     async def _tear_down(self, reason: str) -> None:
         """Undo everything, in reverse order, each part on its own, without end."""
-        serving = await self._steps.begin_deleting(reason)
+        teardown = await self._steps.begin_deleting(reason)
         self._story.enter(ServerState.DELETING, reason)
-        if serving.state is not ServerState.DELETED:
-            self._story.wait_for("the provider to prove the VM gone")
-            await self._steps.delete_machine(self._story.zone)
+        if teardown.state is not ServerState.DELETED:
+            await self._undo_all(teardown)
             await self._steps.mark_deleted()
         self._story.enter(ServerState.DELETED, "every part of it is gone")
+
+    async def _undo_all(self, teardown: Teardown) -> None:
+        """Each part begins when the one before is undone, or is late: a dead DNS server must not keep a VM alive."""
+        zone = self._story.zone
+        parts: list[tuple[str, Callable[[str], Coroutine[Any, Any, None]]]] = []
+        if teardown.dns:
+            parts.append(("its DNS records to be removed", self._steps.remove_dns))
+        parts.append(("the provider to prove the VM gone", self._steps.delete_machine))
+        if teardown.computer_record:
+            parts.append(("its computer record to be deleted", self._steps.delete_computer_record))
+        begun: list[asyncio.Task[None]] = []
+        for what, undo in parts:
+            if begun:
+                await self._undone_or_late(begun[-1])
+            self._story.wait_for(what)
+            begun.append(asyncio.create_task(undo(zone)))
+        await asyncio.gather(*begun)
+
+    async def _undone_or_late(self, part: asyncio.Task[None]) -> None:
+        try:
+            await workflow.wait_condition(part.done, timeout=_LATE, timeout_summary="before the next part is undone")
+        except TimeoutError:
+            self._story.say("that takes long; the rest is undone meanwhile")
 
     async def _until_done(self, work: Awaitable[Result]) -> Result:
         """Wait for the work to its end, whoever cancels in between."""

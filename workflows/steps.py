@@ -10,7 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from activities import contract
-    from activities.contract import DrainRequest, Failed, Life, Machine, ServerReason, Serving
+    from activities.contract import DrainRequest, Failed, Life, Machine, ServerReason, Serving, Teardown
     from poolwright.domain.identities import zone_task_queue
 
 Result = TypeVar("Result")
@@ -37,6 +37,16 @@ class Steps:
         """Begin the life, or learn where it stands."""
         return await self._store(contract.BEGIN_LIFE, self.server_id, Life, "begin the life", _BOOT)
 
+    async def create_computer_record(self, zone: str) -> str:
+        """Create the computer record. A cancellation waits for the answer. Returns the host name."""
+        return await self._provider(
+            contract.CREATE_COMPUTER_RECORD,
+            zone,
+            str,
+            "create the computer record",
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
+
     async def create_machine(self, zone: str) -> Machine:
         """Create the VM or adopt it. A cancellation waits for the answer, or a VM could be born after its deletion."""
         return await self._provider(
@@ -50,6 +60,16 @@ class Steps:
     async def await_machine(self, zone: str) -> Machine:
         """Until the VM runs and has an address."""
         return await self._provider(contract.AWAIT_MACHINE, zone, Machine, "wait for the VM to run")
+
+    async def write_dns(self, zone: str) -> str:
+        """Write the DNS records. A cancellation waits for the answer. Returns the name."""
+        return await self._provider(
+            contract.WRITE_DNS,
+            zone,
+            str,
+            "write the DNS records",
+            cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+        )
 
     async def run_startup_script(self, zone: str) -> None:
         """Run the startup script in the guest."""
@@ -82,25 +102,34 @@ class Steps:
         request = ServerReason(server_id=self.server_id, reason=reason)
         return await self._store(contract.FAIL, request, Failed, "record the failure", _TEARDOWN)
 
-    async def begin_deleting(self, reason: str) -> Serving:
+    async def begin_deleting(self, reason: str) -> Teardown:
         """The decision to delete is made."""
         request = ServerReason(server_id=self.server_id, reason=reason)
-        return await self._store(contract.BEGIN_DELETING, request, Serving, f"tear down: {reason}", _TEARDOWN)
+        return await self._store(contract.BEGIN_DELETING, request, Teardown, f"tear down: {reason}", _TEARDOWN)
+
+    async def remove_dns(self, zone: str) -> None:
+        """Remove the DNS records: never gives up."""
+        await self._undo(contract.REMOVE_DNS, zone, "remove the DNS records until they are gone")
 
     async def delete_machine(self, zone: str) -> None:
         """Delete the VM until it is proven gone: never gives up."""
-        while True:
-            try:
-                return await self._provider(
-                    contract.DELETE_MACHINE, zone, None, "delete the VM until it is gone", priority=_TEARDOWN
-                )
-            except ActivityError as error:
-                workflow.logger.error("deletion of server %s has to be tried again: %s", self.server_id, error)
-                await workflow.sleep(_MENDING_PAUSE, summary="before the next try to delete the VM")
+        await self._undo(contract.DELETE_MACHINE, zone, "delete the VM until it is gone")
+
+    async def delete_computer_record(self, zone: str) -> None:
+        """Delete the computer record: never gives up."""
+        await self._undo(contract.DELETE_COMPUTER_RECORD, zone, "delete the computer record until it is gone")
 
     async def mark_deleted(self) -> None:
         """Everything is proven gone."""
         await self._store(contract.MARK_DELETED, self.server_id, None, "free the slot and the host name", _TEARDOWN)
+
+    async def _undo(self, activity: str, zone: str, summary: str) -> None:
+        while True:
+            try:
+                return await self._provider(activity, zone, None, summary, priority=_TEARDOWN)
+            except ActivityError as error:
+                workflow.logger.error("%s of server %s has to be tried again: %s", activity, self.server_id, error)
+                await workflow.sleep(_MENDING_PAUSE, summary=f"before the next try to {summary}")
 
     async def _store(
         self, activity: str, argument: Any, result: type[Result] | None, summary: str, priority: Priority

@@ -96,6 +96,21 @@ def reserve(
     return reserved
 
 
+def rename(session: Session, row: ServerRow) -> None:
+    """Give the server the next free host name, since the one it has belongs to somebody else outside."""
+    assert row.autoscale is not None
+    autoscale = documents.load_without_secrets(documents.get_row(session, "autoscale", row.autoscale))
+    assert isinstance(autoscale, ServerAutoscale | DockerAgentAutoscale)
+    row.hostname = lowest_free(
+        autoscale.hostname_pattern,
+        _hostnames(session),
+        pool=row.pool,
+        zone=row.zone,
+        autoscale=row.autoscale,
+        server_id=row.id,
+    )
+
+
 def _new_row(
     session: Session,
     autoscale: ServerAutoscale | DockerAgentAutoscale,

@@ -17,6 +17,11 @@ def sealer_of(session: Session) -> Sealer:
     return sealer
 
 
+def join_password_id(server_id: str) -> str:
+    """Id of the one-time password of this server's computer record."""
+    return f"server/{server_id}/join-password"
+
+
 def put_secret(session: Session, identity: str, secret: SecretStr, now: datetime) -> None:
     """Store the secret under this id, in place of an older one."""
     sealed = sealer_of(session).seal(identity, secret)

@@ -147,6 +147,12 @@ class ServerRow(Table):
     decision_id: Mapped[str | None] = mapped_column(String(100))
     decision_index: Mapped[int | None]
     fqdn: Mapped[str | None] = mapped_column(String(255))
+    dns_provider: Mapped[str | None] = mapped_column(String(63))
+    """Set before its first DNS record is written: from then on there may be one to remove there."""
+    ldap: Mapped[str | None] = mapped_column(String(63))
+    """Set before its computer record is made: from then on there may be one to delete there."""
+    computer_recursive: Mapped[bool] = mapped_column(Boolean, default=False)
+    computer_guid: Mapped[str | None] = mapped_column(String(36))
     connection: Mapped[dict[str, Any]] = mapped_column(default=dict)
     """Static servers: their connection, secrets as placeholders; others take it from their autoscale config."""
 

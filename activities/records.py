@@ -1,0 +1,150 @@
+"""Activities on what stands beside a VM: its computer record in Active Directory and its DNS records."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+from temporalio import activity
+
+from activities.accounts import Accounts
+from activities.boundary import OUTSIDE_ERRORS, boundary, failure, words
+from activities.contract import CREATE_COMPUTER_RECORD, DELETE_COMPUTER_RECORD, REMOVE_DNS, WRITE_DNS
+from activities.lives import now
+from activities.patience import report_stuck, seconds_to_next_try
+from poolwright.directory.errors import NameTaken as ComputerNameTaken
+from poolwright.dns.base import AddressRecord
+from poolwright.domain.autoscale import ComputerRecord, DNSRegistration, ServerAutoscale
+from poolwright.domain.identities import OwnerMark
+from poolwright.store import ledger, scaling
+from poolwright.store.check_in_tokens import controller_id
+from poolwright.store.engine import Store
+from poolwright.store.secrets import join_password_id, put_secret
+from poolwright.store.servers import lock_server, note
+from poolwright.store.tables import ServerRow
+
+_SLOWEST_SECONDS = 60.0
+
+
+class RecordActivities:
+    """Steps of `ServerLifecycle` that touch a directory or a DNS server; they run on the zone's task queue."""
+
+    def __init__(self, store: Store, accounts: Accounts) -> None:
+        self._store = store
+        self._accounts = accounts
+
+    @activity.defn(name=CREATE_COMPUTER_RECORD, no_thread_cancel_exception=True)
+    def create_computer_record(self, server_id: str) -> str:
+        """Create the server's computer record, or reset the password of its own. Returns the host name it has now.
+
+        The join password never leaves this activity but sealed. A name that is somebody else's is left alone: the
+        server takes another.
+        """
+        with boundary(self._store, settings_are_final=True):
+            with self._store.write() as tx:
+                row = lock_server(tx, server_id)
+                record = _computer_record(tx, row)
+                mark, hostname = OwnerMark(controller_id=controller_id(tx), server_id=server_id), row.hostname
+                row.ldap, row.computer_recursive = record.ldap, record.recursive_cleanup
+            directory = self._accounts.directory(record.ldap)
+            try:
+                made = directory.create_or_reset(mark, hostname, record.ou_dn)
+            except ComputerNameTaken as error:
+                self._take_another_name(server_id, hostname, words(error, self._store))
+                raise failure(str(error), "NameTaken", retryable=True, retry_in_seconds=1) from None
+            with self._store.write() as tx:
+                row = lock_server(tx, server_id)
+                row.computer_guid = str(made.object_guid)
+                put_secret(tx, join_password_id(server_id), made.join_password, now())
+                note(tx, row, f"the computer record {made.dn} is there", now())
+            return hostname
+
+    @activity.defn(name=WRITE_DNS, no_thread_cancel_exception=True)
+    def write_dns(self, server_id: str) -> str:
+        """Let the server's name resolve to its address. Returns the name."""
+        with boundary(self._store, settings_are_final=True):
+            with self._store.write() as tx:
+                row = lock_server(tx, server_id)
+                registration = _registration(tx, row)
+                mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
+                record = AddressRecord(
+                    fqdn=row.fqdn or "",
+                    addresses=(ip_address(_address(row, registration)),),
+                    ttl_seconds=registration.ttl_seconds,
+                )
+                row.dns_provider = registration.provider
+            changes = self._accounts.dns(registration.provider).upsert(mark, record)
+            if changes.written:
+                with self._store.write() as tx:
+                    note(tx, lock_server(tx, server_id), "; ".join((*changes.written, *changes.notes)), now())
+            return record.fqdn
+
+    @activity.defn(name=REMOVE_DNS, no_thread_cancel_exception=True)
+    def remove_dns(self, server_id: str) -> None:
+        """Remove the server's DNS records. Returns only when nothing with its mark is left at its name."""
+        with boundary(self._store), self._never_giving_up(server_id, "DNS records"):
+            with self._store.read() as tx:
+                row = tx.get_one(ServerRow, server_id)
+                mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
+                provider, fqdn = row.dns_provider or "", row.fqdn or ""
+                addresses = [ip_address(address) for address in (row.address, row.private_address) if address]
+            self._accounts.dns(provider).delete(mark, fqdn, addresses)
+
+    @activity.defn(name=DELETE_COMPUTER_RECORD, no_thread_cancel_exception=True)
+    def delete_computer_record(self, server_id: str) -> None:
+        """Delete the server's computer record, wherever it was moved to."""
+        with boundary(self._store), self._never_giving_up(server_id, "computer record"):
+            with self._store.read() as tx:
+                row = tx.get_one(ServerRow, server_id)
+                mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
+                guid = UUID(row.computer_guid) if row.computer_guid else None
+                ldap, recursive = row.ldap or "", row.computer_recursive
+            self._accounts.directory(ldap).delete(mark, guid, recursive)
+
+    def _take_another_name(self, server_id: str, taken: str, problem: str) -> None:
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            if row.hostname == taken:
+                ledger.rename(tx, row)
+                note(tx, row, f"{problem} It takes the name {row.hostname}.", now())
+
+    @contextmanager
+    def _never_giving_up(self, server_id: str, what: str) -> Iterator[None]:
+        """Nothing is abandoned: an error that no retry mends is tried until somebody mends its cause."""
+        try:
+            yield
+        except OUTSIDE_ERRORS as error:
+            problem = words(error, self._store)
+            report_stuck(self._store, server_id, f"its {what}: {problem}", now())
+            raise failure(
+                problem,
+                type(error).__name__,
+                retryable=True,
+                retry_in_seconds=seconds_to_next_try(_SLOWEST_SECONDS),
+            ) from None
+
+
+def _computer_record(tx: Session, row: ServerRow) -> ComputerRecord:
+    autoscale = scaling.load_autoscale(tx, row.autoscale or "")
+    record = autoscale.computer_record if isinstance(autoscale, ServerAutoscale) else None
+    if record is None:
+        raise _changed(f"the autoscale config {row.autoscale} has no computer_record any more")
+    return record
+
+
+def _registration(tx: Session, row: ServerRow) -> DNSRegistration:
+    registration = scaling.load_autoscale(tx, row.autoscale or "").dns
+    if registration is None:
+        raise _changed(f"the autoscale config {row.autoscale} has no dns any more")
+    return registration
+
+
+def _changed(problem: str) -> Exception:
+    return failure(f"{problem}: the server is made anew", "InvalidSettings", retryable=False)
+
+
+def _address(row: ServerRow, registration: DNSRegistration) -> str:
+    public_first = (row.address, row.private_address)
+    found = public_first if registration.address == "public" else tuple(reversed(public_first))
+    return next(address for address in found if address)
