@@ -61,8 +61,8 @@ format: $(dev_installed)
 # Run and deploy are cut out of dev's versions, so that what is tested is what runs.
 requirements: $(dev_installed)
 	@$(pin) --extra dev --output-file requirements/dev.txt
-	@$(pin) --extra local-stack --constraints requirements/dev.txt --output-file requirements/run.txt
-	@$(pin) --extra postgresql --constraints requirements/dev.txt --output-file requirements/deploy.txt
+	@$(pin) --extra local-stack --extra directory --extra dns --constraints requirements/dev.txt --output-file requirements/run.txt
+	@$(pin) --extra postgresql --extra directory --extra dns --constraints requirements/dev.txt --output-file requirements/deploy.txt
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -1,3 +1,3 @@
 """Servers that tests of any folder may ask for."""
 
-pytest_plugins = ["tests.servers.bind9", "tests.servers.postgresql", "tests.servers.temporal"]
+pytest_plugins = ["tests.servers.bind9", "tests.servers.postgresql", "tests.servers.samba", "tests.servers.temporal"]

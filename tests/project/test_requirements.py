@@ -11,7 +11,11 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-EXTRAS_OF = {"run": ["local-stack"], "deploy": ["postgresql"], "dev": ["local-stack", "postgresql", "dev"]}
+EXTRAS_OF = {
+    "run": ["directory", "dns", "local-stack"],
+    "deploy": ["directory", "dns", "postgresql"],
+    "dev": ["directory", "dns", "local-stack", "postgresql", "dev"],
+}
 FILES = sorted(EXTRAS_OF)
 
 
