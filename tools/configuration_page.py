@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
+from poolwright.dns import registry as dns_registry
 from poolwright.domain.autoscale import AutoscaleBase, DockerAgentAutoscale, ServerAutoscale
 from poolwright.providers import registry
 from poolwright.store.documents import kinds
@@ -36,7 +37,7 @@ Running servers keep what they were made with. A change that would make them dif
 
 ## Secrets
 
-Wherever the type is `secret`, and for every text in the settings of a DNS provider, write one of these:
+Wherever the type is `secret`, write one of these:
 
 | written | meaning |
 |---|---|
@@ -54,11 +55,11 @@ No secret is ever in an error, a difference, an export or a log, and none is in 
 [startup scripts](startup-scripts.md) for the tags. A mistake in the script is reported with its own line and column.
 """
 _PROVIDERS = """\
-# Settings of VM providers
+# Settings of providers
 
 This page is made from the models by `python -m tools.make_reference`. These are the keys below `settings` of a
-[vm_provider](configuration.md#vm_provider) document. `poolwright provider check NAME` asks the provider itself whether
-they work.
+[vm_provider](configuration.md#vm_provider) or [dns_provider](configuration.md#dns_provider) document.
+`poolwright provider check NAME` asks a VM provider itself whether they work.
 """
 
 
@@ -85,8 +86,9 @@ def configuration_page() -> str:
 def provider_settings_page() -> str:
     """`docs/provider-settings.md`."""
     sections = [_PROVIDERS]
-    for kind in registry.kinds():
-        model = registry.settings_model(kind)
+    models = {kind: registry.settings_model(kind) for kind in registry.kinds()}
+    models |= {f"DNS {kind}": dns_registry.settings_model(kind) for kind in dns_registry.kinds()}
+    for kind, model in models.items():
         sections.append(_section(f"## {kind}", model, list(model.model_fields), owner=kind))
         for part in dict.fromkeys(parts(model)):
             heading = f"### {part_heading(part.__name__, kind)}"

@@ -8,6 +8,7 @@ set -euo pipefail
 # check_in STATUS MESSAGE PROGRESS: tell Poolwright how far this machine is, also when the endpoint is away for a while.
 # The token stands in the program's text, which Python reads from a pipe: no process list shows it.
 check_in() (
+    printf '%s: %s\n' "$1" "$2"
     python3 - "$1" "$2" "$3" <<'PYTHON'
 import json
 import sys
@@ -52,6 +53,7 @@ class Echo(socketserver.StreamRequestHandler):
             self.wfile.write(line)
 
 
+socketserver.ThreadingTCPServer.allow_reuse_address = True
 socketserver.ThreadingTCPServer.daemon_threads = True
 service = socketserver.ThreadingTCPServer((address, 2222), Echo)
 print("listening", flush=True)
@@ -59,7 +61,7 @@ service.serve_forever()
 PYTHON
 )
 
-trap 'check_in error "line $LINENO of the startup script failed" ""' ERR
+trap '[ "$?" = 0 ] || check_in error "The startup script failed; the console log says why" ""' EXIT
 
 check_in starting "The machine {server_hostname} is up" 5
 progress=10

@@ -13,7 +13,17 @@ _DOCUMENTS: Final = "SELECT name FROM documents WHERE kind = ? ORDER BY name"
 _SERVERS: Final = "SELECT hostname FROM servers WHERE state != 'deleted' ORDER BY hostname"
 _SESSIONS: Final = "SELECT id FROM sessions WHERE state != 'ended' ORDER BY requested_at"
 _KEYS: Final = "SELECT name FROM api_keys WHERE revoked_at IS NULL ORDER BY name"
-_KINDS: Final = ("zone", "vm_provider", "dns_provider", "ldap", "pool", "workspace", "autoscale", "staging")
+_KINDS: Final = (
+    "zone",
+    "vm_provider",
+    "dns_provider",
+    "ldap",
+    "pool",
+    "workspace",
+    "autoscale",
+    "staging",
+    "static_server",
+)
 
 Complete = Callable[[typer.Context, str], list[str]]
 

@@ -52,6 +52,7 @@ class _Check:
         self._problems: list[Problem] = []
         self._places: dict[Path, tuple[Types, Any]] = {}
         self._secrets: dict[Path, SecretStr] = {}
+        self._missing: set[Path] = set()
         self._settings_model: type[Model] | None = None
         self._script_file: FilePath | None = None
 
@@ -113,6 +114,7 @@ class _Check:
                 self._secrets[path] = secret
                 if problem is not None:
                     self._problems.append(problem)
+                    self._missing.add(path)
 
     def _refuse_booleans_as_numbers(self) -> None:
         for path, (types, value) in self._places.items():
@@ -150,7 +152,7 @@ class _Check:
         try:
             return model.model_validate(body)
         except ValidationError as error:
-            secrets = self._secrets.values()
+            secrets = {path: None if path in self._missing else secret for path, secret in self._secrets.items()}
             self._problems.extend(problems_of(self._declared, error, self._places, secrets, prefix))
             return None
 

@@ -1,6 +1,6 @@
 """pydantic's errors in our words: the key, the value unless it may be a secret, and the way out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -37,6 +37,7 @@ _ADVICE: Mapping[str, tuple[str, str]] = {
     "string_pattern_mismatch": ("does not have the right form", "It must match {pattern}."),
 }
 _NAME_PATTERN_START = "^[a-z0-9]([a-z0-9-]"
+_ELSEWHERE = SecretStr("")
 _NAME_ADVICE = "Write lower-case letters, digits and inner hyphens, at most 63 characters."
 
 
@@ -44,23 +45,27 @@ def problems_of(
     declared: Declared,
     error: ValidationError,
     places: Mapping[Path, tuple[Types, Any]],
-    secrets: Iterable[SecretStr],
+    secrets: Mapping[Path, SecretStr | None],
     prefix: Path = (),
 ) -> list[Problem]:
-    """Every problem in the error. `places`: what the models know of the body; `prefix`: where its root stands in it."""
-    known = list(secrets)
-    details = error.errors(include_url=False, include_input=False)
-    return [_problem(declared, detail, places, known, prefix) for detail in details]
+    """Every problem in the error. `places`: what the models know of the body; `prefix`: where its root stands in it;
+    `secrets`: those of the body, None for one that could not be had: what the models say of that one is left out."""
+    problems = []
+    for detail in error.errors(include_url=False, include_input=False):
+        path = (*prefix, *_path_in(_inside(declared.body, prefix), detail["loc"]))
+        if secrets.get(path, _ELSEWHERE) is not None:
+            problems.append(_problem(declared, path, detail, places, secrets))
+    return problems
 
 
 def _problem(
     declared: Declared,
+    path: Path,
     detail: ErrorDetails,
     places: Mapping[Path, tuple[Types, Any]],
-    secrets: list[SecretStr],
-    prefix: Path,
+    secrets: Mapping[Path, SecretStr | None],
 ) -> Problem:
-    path = (*prefix, *_path_in(_inside(declared.body, prefix), detail["loc"]))
+    known = [secret for secret in secrets.values() if secret is not None]
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown_key(declared, path, places)
@@ -68,10 +73,10 @@ def _problem(
         return declared.problem(path, "is missing", _meaning(places, path))
     value = _shown_value(path, places)
     if kind in ("value_error", "assertion_error"):
-        message = hide(str(context.get("error", detail["msg"])), secrets)
+        message = hide(str(context.get("error", detail["msg"])), known)
         path = _named_key(message, path, places)
         return declared.problem(path, message, "", _shown_value(path, places))
-    what, remedy = _ADVICE.get(kind, (hide(detail["msg"].replace("Input should", "should"), secrets), ""))
+    what, remedy = _ADVICE.get(kind, (hide(detail["msg"].replace("Input should", "should"), known), ""))
     if kind == "string_pattern_mismatch" and str(context.get("pattern", "")).startswith(_NAME_PATTERN_START):
         what, remedy = "is not a valid name", _NAME_ADVICE
     return declared.problem(path, what.format_map(context), remedy.format_map(context), value)

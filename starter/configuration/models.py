@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, get_args
 
+from poolwright.dns import registry as dns_registry
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.base import Model
 from poolwright.domain.resources import PoolType
@@ -33,4 +34,6 @@ def settings_model(kind: str, provider: str) -> type[Model] | None:
 
     Raises `UnknownProvider` for a VM provider that does not exist.
     """
-    return registry.settings_model(provider) if kind == "vm_provider" else None
+    if kind == "vm_provider":
+        return registry.settings_model(provider)
+    return dns_registry.settings_model(provider) if provider in dns_registry.kinds() else None

@@ -14,8 +14,9 @@ from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from poolwright.domain.states import ServerState
+from poolwright.store import documents
 from starter import cli
-from starter.cli import app, stack
+from starter.cli import app, completion, stack
 from starter.cli.exit_codes import MEANINGS, ExitCode
 from starter.cli.failures import explained
 from starter.cli.program import LOCAL_STACK
@@ -215,6 +216,9 @@ class TestCompletion:
         assert self.complete("get", "autosc") == ["autoscale"]
         assert self.complete("get", "autoscale", "") == ["desks-here"]
         assert self.complete("schedule", "preview", "desks") == ["desks-here"]
+
+    def test_every_kind_of_document_is_known(self) -> None:
+        assert completion.kinds("") == list(documents.kinds())
 
     def test_deleted_servers_are_left_out(self, program: Program) -> None:
         server = program.server(ServerState.DELETING)

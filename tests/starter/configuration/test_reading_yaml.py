@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from poolwright.store.documents import kinds
 from starter.configuration.sources import read_sources
 from tests.starter.configuration.declarations import Declarations, place
 
@@ -48,7 +49,7 @@ class TestDocuments:
     def test_a_missing_kind_shows_the_kinds(self, empty: Declarations) -> None:
         problem = empty.problem("# a comment\nname: demo\n")
         assert (problem.line, problem.key, problem.what) == (2, "kind", "kind is missing")
-        assert "zone, vm_provider, dns_provider, ldap, pool, workspace, autoscale, staging" in problem.remedy
+        assert ", ".join(kinds()) in problem.remedy
 
     def test_a_missing_name_is_an_error(self, empty: Declarations) -> None:
         problem = empty.problem("kind: zone\n")

@@ -8,6 +8,7 @@ import pytest
 from poolwright.store import documents
 from poolwright.store.engine import open_store
 from poolwright.store.sealing import Sealer, new_key
+from starter.configuration import checked
 from starter.configuration.exporting import declared_body, export, full_body, to_yaml
 from tests.starter.configuration.declarations import Declarations, place
 
@@ -53,7 +54,10 @@ class TestWhereTheyComeFrom:
             "header_secrets": {"X-Key": f"{PLANTED}-3"},
         }
 
-    def test_every_text_of_settings_that_no_model_describes_is_taken_for_a_secret(self, empty: Declarations) -> None:
+    def test_every_text_of_settings_that_no_model_describes_is_taken_for_a_secret(
+        self, empty: Declarations, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(checked, "settings_model", lambda *_: None)
         empty.apply(
             f"kind: dns_provider\nname: zone\nprovider: route53\nsettings: {{a: {{b: {PLANTED}}}, c: [x-{PLANTED}]}}\n"
         )
@@ -110,6 +114,14 @@ class TestWhatCanBeWrong:
         assert PLANTED not in str(problem)
         assert "12345678" not in str(problem)
 
+    def test_what_a_secret_is_not_is_only_said_when_it_is_there(self, empty: Declarations, walled: None) -> None:
+        empty.write("token", "x")
+        text = WALLED.format(region="north")
+        assert empty.problem(text).what == "the environment variable KEY is not set"
+        wrong = empty.problem(text, environment={"KEY": "*****"})
+        assert (wrong.line, wrong.key, wrong.value) == (7, "settings.api_key", "(secret)")
+        assert wrong.what == "is no key of this cloud: it has stars"
+
     def test_a_provider_that_tells_too_much_is_cut_short(self, empty: Declarations, walled: None) -> None:
         empty.write("token", "x")
         problem = empty.problem(WALLED.format(region="leaky"), environment={"KEY": PLANTED})
@@ -164,8 +176,7 @@ class TestNothingLeaks:
             + "---\n"
             + DESKS.format(password=PLANTED)
             + f"---\nkind: ldap\nname: corp\nurls: ['ldaps://x']\nsearch_base: DC=x\nservice_account_dn: CN=s\n"
-            f"service_account_password: {PLANTED}\n"
-            f"---\nkind: dns_provider\nname: zone\nprovider: route53\nsettings: {{key: {PLANTED}}}\n",
+            f"service_account_password: {PLANTED}\n",
             environment={"KEY": PLANTED},
         )
         return declared
