@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import uvicorn
@@ -16,6 +17,7 @@ from starter.endpoint.temporal_link import TemporalLink
 from starter.settings import Settings
 
 _GRACE_SECONDS: Final = 10
+_THREADS: Final = 20
 
 LOGGING: Final[dict[str, Any]] = {
     "version": 1,
@@ -32,7 +34,8 @@ LOGGING: Final[dict[str, Any]] = {
 async def serve(settings: Settings) -> None:
     """Bring the database up to date and serve until SIGTERM or SIGINT; requests that run then have ten seconds to end.
 
-    Temporal may come later. Raises `KeyProblem` or `DatabaseURLError`, and SystemExit when the port is taken.
+    Temporal may come later. Raises `KeyProblem` or `DatabaseURLError`, RuntimeError when Temporal's own settings cannot
+    be read, and SystemExit when the port is taken.
     """
     store = settings.open_store()
     try:
@@ -43,8 +46,9 @@ async def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, store: Store) -> None:
+    # As many as the database takes connections; asyncio's own number goes by processors and is far lower.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, thread_name_prefix="store"))
     link = TemporalLink(connect)
-    linking = asyncio.create_task(link.make())
     server = _Server(
         uvicorn.Config(
             create_app(store, link, stopping=lambda: server.should_exit),
@@ -57,6 +61,8 @@ async def _serve(settings: Settings, store: Store) -> None:
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
+    linking = asyncio.create_task(link.make())
+    linking.add_done_callback(server.stop_unless_fine)
     try:
         await server.serve()
     finally:
@@ -83,6 +89,11 @@ class _Server(uvicorn.Server):
         finally:
             for number in handled:
                 loop.remove_signal_handler(number)
+
+    def stop_unless_fine(self, task: asyncio.Task[None]) -> None:
+        """For tasks that the endpoint cannot do without: their errors end it."""
+        if not task.cancelled() and task.exception() is not None:
+            self.should_exit = True
 
     def _stop(self) -> None:
         self.force_exit = self.should_exit

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Query
 from pydantic import Field, StringConstraints
 
 from poolwright.domain.base import Model
-from poolwright.domain.resources import Name
+from poolwright.domain.resources import Name, StagingPermissions
 from poolwright.domain.servers import SessionKind
 from poolwright.store.sessions import SessionRequest
 from starter.answers import SessionAnswer
@@ -46,6 +46,8 @@ class NewSession(Model):
     """Where the person is; left out: anywhere."""
     priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
     """Higher is served first."""
+    permissions: StagingPermissions = StagingPermissions()
+    """Docker agent pools: what the person may do. A staged session is handed over only to those with the same."""
 
 
 class EndOfSession(Model):

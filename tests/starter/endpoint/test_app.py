@@ -1,5 +1,7 @@
+import json
 import logging
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +11,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from poolwright.domain.states import ServerState
+from starter.answers import Explanation, SessionAnswer
+from starter.endpoint.check_in import CheckInAnswer
+from starter.endpoint.errors import ErrorAnswer
 from tests.starter.endpoint.world import POOL, World
 
 
@@ -61,6 +66,20 @@ class TestDocumentation:
                 if path.startswith("/api/"):
                     assert {"401", "503"} <= set(operation["responses"]), where
                     assert operation["security"], where
+
+
+class TestGuide:
+    GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "api.md").read_text()
+
+    def test_its_examples_have_the_keys_of_the_answers(self) -> None:
+        examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", self.GUIDE, re.DOTALL)]
+        shapes = {frozenset(example) for example in examples}
+        for answer in (SessionAnswer, Explanation, CheckInAnswer, ErrorAnswer):
+            assert frozenset(answer.model_fields) in shapes, answer
+
+    def test_it_names_every_route(self, app: FastAPI) -> None:
+        for path in app.openapi()["paths"]:
+            assert path.rpartition("{")[0] in self.GUIDE, path
 
 
 class TestErrors:

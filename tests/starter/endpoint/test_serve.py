@@ -97,6 +97,8 @@ class TestServe:
         session = http.post("/api/sessions", json={"pool": POOL, "user": "ada"}, headers={"X-API-Key": key})
         assert session.json()["state"] == "assigned"
 
+        endpoint.process.terminate()
+        endpoint.process.wait(20)
         log = endpoint.log.read_text()
         assert "POST /api/set_server_status 503" in log
         assert "POST /api/sessions 201" in log
@@ -124,10 +126,26 @@ class TestServe:
         assert "Traceback" not in endpoint.log.read_text()
 
     def test_a_second_one_on_the_same_port_says_so(self, endpoint: Endpoint) -> None:
-        environment = {**os.environ, **endpoint.settings.environment()}
-        root = Path(__file__).resolve().parents[3]
-        second = subprocess.run(
-            [sys.executable, "-c", SERVE], env=environment, cwd=root, capture_output=True, text=True, timeout=60
-        )
+        second = run(endpoint.settings)
         assert second.returncode != 0
         assert "address already in use" in second.stderr
+
+    def test_it_ends_if_it_can_never_connect_to_temporal(self, tmp_path: Path) -> None:
+        broken = tmp_path / "temporal.toml"
+        broken.write_text("not = toml = at all")
+        settings = Settings(data_directory=tmp_path, endpoint_port=free_port())
+        ended = run(settings, TEMPORAL_CONFIG_FILE=str(broken))
+        assert ended.returncode != 0
+        assert "unexpected key or value" in ended.stderr
+
+
+def run(settings: Settings, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the endpoint to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", SERVE],
+        env={**os.environ, **settings.environment(), **variables},
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
