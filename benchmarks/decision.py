@@ -220,6 +220,11 @@ def _time(call: Callable[[], object]) -> float:
     return min(times) * 1000
 
 
+def _yardstick() -> object:
+    """The same work everywhere, so that results of different or busy machines can be compared."""
+    return sum(number * number for number in range(1_000_000))
+
+
 def _print(measurements: list[Measurement]) -> None:
     table = Table("case", "servers", "milliseconds", "growth per 10x", title="One decision")
     for one in measurements:
@@ -227,7 +232,7 @@ def _print(measurements: list[Measurement]) -> None:
         table.add_row(
             one.case, f"{one.servers:,}", f"{one.milliseconds:.2f}", growth, end_section=one.servers == 10_000
         )
-    Console().print(table)
+    Console().print(table, f"Yardstick (a million squares): {_time(_yardstick):.0f} ms")
 
 
 def _write(measurements: list[Measurement]) -> None:
@@ -237,6 +242,7 @@ def _write(measurements: list[Measurement]) -> None:
         "aim": {"servers": AIM_AT, "milliseconds": AIM_MILLISECONDS, "met": max(aimed) <= AIM_MILLISECONDS},
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "yardstick_milliseconds": _time(_yardstick),
         "measurements": [asdict(one) for one in measurements],
     }
     RESULTS.write_text(json.dumps(result, indent=2) + "\n")
