@@ -32,6 +32,7 @@ Results go to standard output, remarks and errors to standard error: one sentenc
 | `session request`, `session status` | object with at least `id state server connection queued_seconds` |
 | `explain`, `plan` | object with `at numbers actions reasons`; `configs` holds each autoscale config by itself |
 | `apply`, `diff` | array of `kind name change fields reshapes`; `change` is `create`, `update` or `unchanged` |
+| `apply`, `diff` refused | object with `problems`, each with `file line kind name key value what remedy` |
 
 ## Exit codes
 """

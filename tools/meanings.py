@@ -62,6 +62,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "StagingPermissions.webcam": "The person's camera.",
     "StagingPermissions.rdp_file_clipboard": "Files over the clipboard of RDP.",
     "places": "Places that creations may fall back along, in order of preference.",
+    "SweepSettings.mode": "What is done about things that outlived their servers.",
     "TSIGKey.algorithm": "The key's algorithm, which must be the same on both sides.",
     "sim.seed": "What VMs draw from ranges and fractions depends on it.",
     "Between.least_seconds": "The least.",

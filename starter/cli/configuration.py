@@ -1,6 +1,7 @@
 """`get`, `apply`, `diff`, `delete` and `export`: what admins declare."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -82,7 +83,7 @@ def apply(files: Files, output: Output = OutputFormat.TABLE) -> None:
     from starter.configuration.applying import apply as apply_sources
     from starter.configuration.sources import read_sources
 
-    with open_database() as store:
+    with open_database() as store, _problems_printed(output):
         sources, problems = read_sources(files)
         applied = apply_sources(
             store,
@@ -109,7 +110,7 @@ def diff(files: Files, output: Output = OutputFormat.TABLE) -> None:
     from starter.configuration.applying import difference
     from starter.configuration.sources import read_sources
 
-    with open_database() as store:
+    with open_database() as store, _problems_printed(output):
         changes = difference(store, *read_sources(files))
     _show(changes, output)
     if any(change.change != "unchanged" for change in changes):
@@ -145,6 +146,19 @@ def export(kind: OptionalKind = None, name: OptionalName = None) -> None:
 
     with open_database() as store, store.read() as tx:
         typer.echo(export_rows(tx, _chosen(tx, kind, name)), nl=False)
+
+
+@contextmanager
+def _problems_printed(output: OutputFormat) -> Iterator[None]:
+    """Programs get the problems in their own format too, besides the sentences on standard error."""
+    from starter.configuration.problems import ConfigurationRefused
+
+    try:
+        yield
+    except ConfigurationRefused as refused:
+        if output is not OutputFormat.TABLE:
+            emit(output, {"problems": [problem.model_dump(mode="json") for problem in refused.problems]}, lambda: None)
+        raise
 
 
 def _chosen(tx: Any, kind: str | None, name: str | None) -> "Sequence[DocumentRow]":

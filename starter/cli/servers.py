@@ -10,6 +10,8 @@ from starter.cli.database import open_database, read_settings
 from starter.cli.output import Output, OutputFormat, ago, emit, moment, note, print_facts, print_table
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from poolwright.domain.servers import HistoryEntry, Server, Session
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Look at servers; drain, delete and retry them.")
@@ -54,22 +56,8 @@ def list_servers(
     with open_database() as store, store.read() as tx:
         found = servers.list_servers(tx, pool=pool, states=states, deleted=deleted)
         now = store.clock()
-    rows = [
-        (
-            server.hostname,
-            server.id,
-            server.pool,
-            server.zone,
-            server.provider,
-            server.state,
-            None if server.progress is None else f"{server.progress}%",
-            server.address,
-            ago(server.created_at, now),
-            server.message,
-        )
-        for server in found
-    ]
     data = [server.model_dump(mode="json") for server in found]
+    rows = [_row(server, now) for server in found]
     emit(output, data, lambda: print_table(_COLUMNS, rows, "There is no server."))
 
 
@@ -171,6 +159,14 @@ def retry(names: Names, wait: Wait = False, timeout: Timeout = 600) -> None:
       poolwright server retry demo-0001
     """
     server_changes.retry(names, timeout if wait else None)
+
+
+def _row(server: "Server", now: "datetime") -> tuple[object, ...]:
+    progress = None if server.progress is None else f"{server.progress}%"
+    return (
+        *(server.hostname, server.id, server.pool, server.zone, server.provider, server.state, progress),
+        *(server.address, ago(server.created_at, now), server.message),
+    )
 
 
 def _print_server(server: "Server", story: "list[HistoryEntry]", sessions: "list[Session]") -> None:

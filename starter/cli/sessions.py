@@ -25,27 +25,34 @@ _Result = TypeVar("_Result")
 Id = Annotated[str, typer.Argument(help="Id of the session.", autocompletion=completion.sessions, show_default=False)]
 
 
+Pool = Annotated[
+    str, typer.Option(help="Name of the pool.", autocompletion=completion.documents_of("pool"), show_default=False)
+]
+User = Annotated[str | None, typer.Option(help="Who it is for; left out: you.", show_default=False)]
+Kind = Annotated[str, typer.Option(help="desktop, or app for a single remote app.")]
+Workspace = Annotated[
+    str | None, typer.Option(help="What to run on a docker agent.", autocompletion=completion.documents_of("workspace"))
+]
+Zone = Annotated[str | None, typer.Option(help="The person's zone.", autocompletion=completion.documents_of("zone"))]
+Priority = Annotated[int, typer.Option(help="Higher is served first.")]
+Key = Annotated[
+    str | None, typer.Option(help="Key of your own that makes the request repeatable: the same key, one session.")
+]
+Wait = Annotated[bool, typer.Option("--wait", help="Return when there is a server.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="With --wait: give up after this many seconds.")]
+
+
 @app.command()
 def request(
-    pool: Annotated[
-        str,
-        typer.Option(help="Name of the pool.", autocompletion=completion.documents_of("pool"), show_default=False),
-    ],
-    user: Annotated[str | None, typer.Option(help="Who it is for; left out: you.", show_default=False)] = None,
-    kind: Annotated[str, typer.Option(help="desktop, or app for a single remote app.")] = "desktop",
-    workspace: Annotated[
-        str | None,
-        typer.Option(help="What to run on a docker agent.", autocompletion=completion.documents_of("workspace")),
-    ] = None,
-    zone: Annotated[
-        str | None, typer.Option(help="The person's zone.", autocompletion=completion.documents_of("zone"))
-    ] = None,
-    priority: Annotated[int, typer.Option(help="Higher is served first.")] = 0,
-    key: Annotated[
-        str | None, typer.Option(help="Key of your own that makes the request repeatable: the same key, one session.")
-    ] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Return when there is a server.")] = False,
-    timeout: Annotated[float, typer.Option("--timeout", help="With --wait: give up after this many seconds.")] = 600,
+    pool: Pool,
+    user: User = None,
+    kind: Kind = "desktop",
+    workspace: Workspace = None,
+    zone: Zone = None,
+    priority: Priority = 0,
+    key: Key = None,
+    wait: Wait = False,
+    timeout: Timeout = 600,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """Ask for a session. With room it is assigned at once; otherwise it is queued and capacity is made.

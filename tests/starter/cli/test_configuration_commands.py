@@ -48,6 +48,21 @@ class TestApply:
         assert f"{file}:3: pool 'more', type: \"servr\": is not one of the choices" in said
         assert f"{file}:4: pool 'more', colour: is no key that is known here" in said
 
+    @pytest.mark.parametrize("command", ["apply", "diff"])
+    def test_problems_in_json_for_programs(self, program: Program, file: Path, command: str) -> None:
+        file.write_text("kind: pool\nname: more\ntype: servr\n")
+        (problem,) = program.json(command, str(file), expect=ExitCode.REFUSED)["problems"]
+        assert problem == {
+            "file": str(file),
+            "line": 3,
+            "kind": "pool",
+            "name": "more",
+            "key": "type",
+            "value": '"servr"',
+            "what": "is not one of the choices",
+            "remedy": "Choose 'server' or 'docker_agent'.",
+        }
+
     def test_json_for_programs(self, program: Program, file: Path) -> None:
         (change,) = program.json("apply", str(file))
         assert change == {
