@@ -26,6 +26,7 @@ _LATE = timedelta(seconds=30)
 """A part of the teardown that takes longer is not waited for before the next begins."""
 _HEARD_LATE = timedelta(minutes=5)
 """A server that checked in as running in time is waited for so much longer: perhaps no worker was there to hear it."""
+_LAST_WORDS = timedelta(seconds=1)
 
 
 @workflow.defn(name=SERVER_LIFECYCLE)
@@ -234,6 +235,8 @@ class ServerLifecycle:
 
     async def _continue_as_new(self) -> None:
         """Go on in a new run, which learns everything from the row. Returns when something else was asked meanwhile."""
+        # A cancellation is heard only after what came with it has been dealt with: a moment later.
+        await workflow.sleep(_LAST_WORDS, summary="before a new run")
         await workflow.wait_condition(workflow.all_handlers_finished)
         if self._drain is None and self._undrain is None:
             workflow.continue_as_new(LifeInput(server_id=self._steps.server_id))

@@ -23,7 +23,7 @@ from poolwright.providers.sim.world import World, forget, world
 from poolwright.store import documents
 from poolwright.store.engine import Store, utc_now
 from poolwright.store.identifiers import new_id
-from poolwright.store.sessions import get_session
+from poolwright.store.sessions import get_session, list_sessions
 from starter.workers import Workers
 from tests.installations import AWAIT_SECONDS, Installation, configure, new_store
 
@@ -184,6 +184,12 @@ class Scene(Installation):
         """Let nothing fail that was planned to."""
         with self.world.database.transaction():
             self.world.database.drop_failures()
+
+    def session_on(self, server: Server) -> Session:
+        """The one session that is on this server."""
+        with self.store.read() as tx:
+            (session,) = list_sessions(tx, server_id=server.id)
+            return session
 
     def session(self, session: Session) -> Session:
         """The session as it is now."""

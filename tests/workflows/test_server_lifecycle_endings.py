@@ -103,9 +103,7 @@ class TestCancel:
         await poolwright.skip(7200)
         assert poolwright.server(server).state is ServerState.DRAINING
         assert len(poolwright.living()) == 1
-        with poolwright.store.read() as tx:
-            (session,) = list_sessions(tx, server_id=server.id)
-        await poolwright.end(session)
+        await poolwright.end(poolwright.session_on(server))
 
     async def test_somebody_who_waited_for_the_server_is_not_thrown_out(
         self, skipping: WorkflowEnvironment, tmp_path: Path
