@@ -41,12 +41,13 @@ def check_pattern(pattern: str, *, pool: str, zone: str, autoscale: str, limit: 
     longest = render(pattern, pool=pool, zone=zone, autoscale=autoscale, server_id=_LONGEST_ID, number=max(servers, 1))
     if not _LABEL.match(longest):
         raise HostnameProblem(
-            f"the host name pattern {pattern!r} gives {longest!r}; a name has lower-case letters, digits and inner hyphens"
+            f"the host name pattern {pattern!r} gives {longest!r}; "
+            "a name has lower-case letters, digits and inner hyphens"
         )
     if len(longest) > limit:
         raise HostnameProblem(
-            f"the host name pattern {pattern!r} gives {longest!r}, {len(longest)} characters; at most {limit} are allowed "
-            + ("for an Active Directory computer" if limit == NETBIOS_LIMIT else "in DNS")
+            f"the host name pattern {pattern!r} gives {longest!r}, {len(longest)} characters; at most {limit} are "
+            "allowed " + ("for an Active Directory computer" if limit == NETBIOS_LIMIT else "in DNS")
         )
 
 

@@ -13,6 +13,7 @@ TASK_QUEUE: Final = "poolwright"
 
 SERVER_LIFECYCLE: Final = "ServerLifecycle"
 POOL_SCALING: Final = "PoolScaling"
+SWEEP: Final = "Sweep"
 WATCHDOG: Final = "Watchdog"
 WATCHDOG_ID: Final = "watchdog"
 
@@ -24,7 +25,7 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     "ServerId": "Keyword",
     "Hostname": "Keyword",
 }
-"""Search attribute name -> Temporal type. SQL visibility allows ten keywords in a namespace; four are left to the site."""
+"""Search attribute name -> Temporal type. SQL visibility allows ten keywords in a namespace: four are left over."""
 
 
 def server_workflow_id(server_id: str) -> str:
@@ -42,9 +43,10 @@ def scaling_workflow_id(autoscale: str) -> str:
     return f"scale-{autoscale}"
 
 
-def sweep_workflow_id(config: str) -> str:
-    """Id of the one sweep loop of this VM provider, DNS or LDAP config."""
-    return f"sweep-{config}"
+def sweep_workflow_id(kind: str, config: str) -> str:
+    """Id of the one sweep loop of this config; its kind tells `corp` of the DNS providers from `corp` of the LDAP
+    configs (`sweep-dns_provider-corp`, `sweep-ldap-corp`)."""
+    return f"sweep-{kind}-{config}"
 
 
 def zone_task_queue(zone: str) -> str:

@@ -1,4 +1,4 @@
-"""Zones, pools, VM provider, DNS, LDAP and staging configs, workspaces: what an admin declares (autoscale configs apart)."""
+"""What an admin declares: zones, pools, workspaces, staging, VM provider, DNS and LDAP configs."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -72,7 +72,7 @@ class Workspace(Model):
 
 
 class StagingPermissions(Model):
-    """What a staged session allows. Fixed when its container starts, so a person with other permissions never gets it."""
+    """What a staged session allows: fixed when its container starts. A person with other permissions never gets it."""
 
     audio: bool = True
     clipboard_up: bool = True
@@ -102,6 +102,27 @@ class Staging(Model):
     permissions: StagingPermissions = StagingPermissions()
 
 
+class SweepMode(StrEnum):
+    """What a sweep does about orphans."""
+
+    REPORT = "report"
+    """It says what it would delete."""
+    DELETE = "delete"
+    """It deletes them."""
+
+
+class SweepSettings(Model):
+    """How things that outlived their servers are looked for, and what is done about them."""
+
+    mode: SweepMode = SweepMode.REPORT
+    period_seconds: int = Field(default=900, ge=10, le=604_800)
+    """From the end of one round to the beginning of the next."""
+    grace_seconds: int = Field(default=3600, ge=0)
+    """An orphan must have been seen as one for this long before it is deleted."""
+    cap: int = Field(default=10, ge=0, le=1000)
+    """At most this many are deleted in one round, so that a mistake is noticed before it has cost everything."""
+
+
 class VMProviderConfig(Model):
     """Credentials and VM shape for one provider account; shared by autoscale configs."""
 
@@ -119,6 +140,8 @@ class VMProviderConfig(Model):
     """Fills the tag `ssh_key`."""
     settings: Json = Field(default_factory=dict)
     """The provider's own settings, see its page. Unknown keys are refused."""
+    sweep: SweepSettings = SweepSettings()
+    """VMs that outlived their servers."""
 
 
 class DNSProviderConfig(Model):
@@ -128,6 +151,8 @@ class DNSProviderConfig(Model):
     name: Name
     provider: Literal["route53", "azure", "digitalocean", "gcp", "oci", "rfc2136"]
     settings: Json = Field(default_factory=dict)
+    sweep: SweepSettings = SweepSettings()
+    """DNS records that outlived their servers."""
 
 
 class LDAPConfig(Model):
@@ -149,6 +174,8 @@ class LDAPConfig(Model):
     connection_timeout_seconds: int = Field(default=10, ge=1)
     enabled: bool = True
     """For logins only: a disabled config still serves computer records."""
+    sweep: SweepSettings = SweepSettings()
+    """Computer records that outlived their servers."""
 
     @property
     def domain(self) -> str:

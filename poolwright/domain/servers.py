@@ -23,9 +23,12 @@ class CheckInStatus(StrEnum):
 class Size(Model):
     """An amount of what docker agents share out."""
 
-    cores: float = 0
-    memory_mib: int = 0
-    gpus: int = 0
+    cores: float = Field(default=0, ge=0)
+    """Processor cores."""
+    memory_mib: int = Field(default=0, ge=0)
+    """Main memory."""
+    gpus: int = Field(default=0, ge=0)
+    """Graphics processors."""
 
 
 class Server(Model):

@@ -65,4 +65,4 @@ def check_transition(current: ServerState, new: ServerState) -> None:
     """Raise `IllegalTransition` unless the edge is in the table."""
     if (current, new) not in TRANSITIONS:
         allowed = ", ".join(sorted(to for start, to in TRANSITIONS if start is current)) or "nothing: it is the end"
-        raise IllegalTransition(f"a server that is {current} cannot become {new}; from {current} it can become {allowed}")
+        raise IllegalTransition(f"a server that is {current} cannot become {new}: from there it can become {allowed}")

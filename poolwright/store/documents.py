@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.base import Model
 from poolwright.domain.resources import DNSProviderConfig, LDAPConfig, Pool, Staging, VMProviderConfig, Workspace, Zone
+from poolwright.domain.static_servers import StaticServer
 from poolwright.store.secrets import delete_secrets, get_secret, put_secret
 from poolwright.store.tables import DocumentRow, InstallationRow
 
@@ -25,6 +26,7 @@ Document = (
     | LDAPConfig
     | ServerAutoscale
     | DockerAgentAutoscale
+    | StaticServer
 )
 
 SECRET_PLACEHOLDER = "$secret"  # noqa: S105  a key, not a secret
@@ -38,6 +40,7 @@ _MODELS: Mapping[str, type[Model]] = {
     "vm_provider": VMProviderConfig,
     "dns_provider": DNSProviderConfig,
     "ldap": LDAPConfig,
+    "static_server": StaticServer,
 }
 
 
@@ -47,7 +50,7 @@ class UnknownDocument(LookupError):
 
 def kinds() -> tuple[str, ...]:
     """The kinds of document, in an order in which references point backwards."""
-    return ("zone", "vm_provider", "dns_provider", "ldap", "pool", "workspace", "autoscale", "staging")
+    return ("zone", "vm_provider", "dns_provider", "ldap", "pool", "workspace", "autoscale", "staging", "static_server")
 
 
 def save_document(
@@ -72,7 +75,7 @@ def save_document(
         row = DocumentRow(kind=kind, name=name, shape_revision=revision)
         session.add(row)
     row.body, row.facts, row.revision, row.updated_at = cast("dict[str, Any]", stored), dict(facts), revision, now
-    row.pool = body.get("pool") if kind in ("autoscale", "staging") else None
+    row.pool = body.get("pool") if kind in ("autoscale", "staging", "static_server") else None
     if reshapes:
         row.shape_revision = revision
 

@@ -274,6 +274,27 @@ class PlaceMemoryRow(Table):
     reason: Mapped[str] = mapped_column(Text)
 
 
+class SweepRow(Table):
+    """What the sweep of one VM provider, DNS or LDAP config remembers from round to round."""
+
+    __tablename__ = "sweeps"
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    config: Mapped[str] = mapped_column(String(63), primary_key=True)
+    paused_because: Mapped[str | None] = mapped_column(Text)
+    rounds: Mapped[int] = mapped_column(Integer, default=0)
+    """Number of the newest round that has begun."""
+    planned_round: Mapped[int | None]
+    due: Mapped[list[Any]] = mapped_column(default=list)
+    """What the planned round deletes, and no more however often it is begun again."""
+    first_seen: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Each orphan -> when it was first seen as one."""
+    missing: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """Id of each running server whose VM the provider does not know -> since when."""
+    swept_at: Mapped[datetime | None]
+    last_round: Mapped[dict[str, Any] | None]
+
+
 class APIKeyRow(Table):
     """A key of the session API; only its digest is kept."""
 

@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from poolwright.domain.base import Model
 from poolwright.domain.drift import reshapes
 from poolwright.domain.resources import VMProviderConfig
+from poolwright.domain.static_servers import StaticServer
 from poolwright.store import documents
 from poolwright.store.check_in_tokens import controller_id
 from poolwright.store.documents import Document
 from poolwright.store.engine import Store
+from poolwright.store.static_servers import register
 from poolwright.store.tables import InstallationRow
 from starter.configuration.agreement import disagreements
 from starter.configuration.changes import Change, ChangeKind, FieldChange, field_changes
@@ -204,6 +206,9 @@ def _save(tx: Session, planned: _Planned, revision: int, store: Store) -> None:
             reshapes=change.reshapes,
             now=now,
         )
+        model = planned.checked[key].model
+        if isinstance(model, StaticServer):
+            register(tx, model, now)
 
 
 def _key(document: Document) -> Key:

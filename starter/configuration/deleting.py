@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from poolwright.domain.servers import SessionState
 from poolwright.store import documents
 from poolwright.store.engine import Store
+from poolwright.store.static_servers import PROVIDER, unregister
 from poolwright.store.tables import ScalingRow, ServerRow, SessionRow
 from starter.configuration.applying import OnApplied
 from starter.configuration.problems import ConfigurationRefused, Problem
@@ -27,6 +28,8 @@ def delete_document(store: Store, kind: str, name: str, on_applied: OnApplied | 
         if problems:
             raise ConfigurationRefused(problems)
         documents.delete_document(tx, kind, name)
+        if kind == "static_server":
+            unregister(tx, name, store.clock())
         if kind == "autoscale":
             tx.execute(delete(ScalingRow).where(ScalingRow.autoscale == name))
     if on_applied is not None and kind == "autoscale":
@@ -70,6 +73,9 @@ def _sessions(tx: Session, kind: str, name: str) -> int:
         "pool": SessionRow.pool == name,
         "workspace": SessionRow.workspace == name,
         "staging": SessionRow.staging == name,
+        "static_server": SessionRow.server_id.in_(
+            select(ServerRow.id).where(ServerRow.hostname == name, ServerRow.provider == PROVIDER)
+        ),
     }
     if kind not in columns:
         return 0

@@ -26,6 +26,7 @@ _TARGETS: Final[Mapping[str, tuple[tuple[Path, str], ...]]] = {
         (("autoscale",), "autoscale"),
     ),
     "workspace": ((("zone",), "zone"),),
+    "static_server": ((("pool",), "pool"), (("zone",), "zone")),
 }
 """Kind -> (path of a name in its documents; kind of what is named)."""
 _WITH_ARTICLE: Final = {"autoscale": "an autoscale config", "ldap": "an ldap config"}

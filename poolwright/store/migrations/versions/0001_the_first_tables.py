@@ -144,6 +144,20 @@ def upgrade() -> None:
         batch_op.create_index("servers_of_provider", ["vm_provider", "state"], unique=False)
 
     op.create_table(
+        "sweeps",
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("config", sa.String(length=63), nullable=False),
+        sa.Column("paused_because", sa.Text(), nullable=True),
+        sa.Column("rounds", sa.Integer(), nullable=False),
+        sa.Column("planned_round", sa.Integer(), nullable=True),
+        sa.Column("due", sa.JSON(), nullable=False),
+        sa.Column("first_seen", sa.JSON(), nullable=False),
+        sa.Column("missing", sa.JSON(), nullable=False),
+        sa.Column("swept_at", sa.DateTime(), nullable=True),
+        sa.Column("last_round", sa.JSON(), nullable=True),
+        sa.PrimaryKeyConstraint("kind", "config"),
+    )
+    op.create_table(
         "check_ins",
         sa.Column("server_id", sa.String(length=32), nullable=False),
         sa.Column("status", sa.String(length=20), nullable=False),
@@ -253,6 +267,7 @@ def downgrade() -> None:
 
     op.drop_table("component_logs")
     op.drop_table("check_ins")
+    op.drop_table("sweeps")
     with op.batch_alter_table("servers", schema=None) as batch_op:
         batch_op.drop_index("servers_of_provider")
         batch_op.drop_index("servers_of_pool")
