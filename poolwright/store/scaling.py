@@ -1,6 +1,6 @@
 """Snapshots for decisions, and what decisions leave behind. All of one decision happens in one write transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.base import Model
-from poolwright.domain.resources import LoadStrategy, PoolType, VMProviderConfig, Zone
+from poolwright.domain.planning import sibling_of
+from poolwright.domain.resources import PoolType, VMProviderConfig
 from poolwright.domain.scaling import (
     ActionKind,
     FailureRecord,
@@ -17,10 +18,9 @@ from poolwright.domain.scaling import (
     SiblingConfig,
     Snapshot,
 )
-from poolwright.domain.schedules import active_at
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger
-from poolwright.store.pool_views import pool_servers, waiting_sessions
+from poolwright.store.pool_views import placement_rules, pool_servers, waiting_sessions
 from poolwright.store.staging import staging_needs
 from poolwright.store.tables import DecisionRow, DocumentRow, PlaceMemoryRow, ScalingRow, ServerRow
 
@@ -72,7 +72,7 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     until the commit. Raises `UnknownDocument`."""
     autoscale = load_autoscale(session, name)
     row = documents.get_row(session, "autoscale", name)
-    zone = documents.load_without_secrets(documents.get_row(session, "zone", autoscale.zone))
+    zones = placement_rules(session, autoscale.pool).zones
     memory = session.get(ScalingRow, name)
     providers = tuple(
         _provider_cap(session, provider, now) for provider in (autoscale.vm_provider, *autoscale.fallback_vm_providers)
@@ -82,14 +82,15 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
         autoscale=autoscale,
         autoscale_revision=max(row.shape_revision, *shape_revisions),
         pool_type=PoolType(autoscale.type),
-        load_strategy=zone.load_strategy if isinstance(zone, Zone) else LoadStrategy.MOST_SESSIONS,
+        load_strategy=zones[autoscale.zone].load_strategy,
+        zones=zones,
         paused=memory.paused_because if memory else None,
         servers=pool_servers(session, autoscale.pool, now),
         waiting=waiting_sessions(session, autoscale.pool),
         staging=staging_needs(session, autoscale),
         providers=providers,
         siblings=_siblings(session, autoscale, now),
-        failures=FailureRecord.model_validate(memory.failures) if memory and memory.failures else FailureRecord(),
+        failures=_failures(memory),
         downscale_wanted_since=memory.downscale_wanted_since if memory else None,
     )
 
@@ -252,20 +253,28 @@ def _siblings(
         if other is None or not other.enabled or other.observe:
             continue
         memory = session.get(ScalingRow, name)
-        usage: Sequence[ledger.Usage] = (
-            ledger.provider_usage(session, other.vm_provider),
-            ledger.autoscale_usage(session, other),
-        )
+        caps = [_provider_cap(session, one, now) for one in (other.vm_provider, *other.fallback_vm_providers)]
         found.append(
-            SiblingConfig(
-                name=name,
-                zone=other.zone,
-                active=active_at(other.schedules, now).active,
+            sibling_of(
+                other,
+                now,
+                servers=ledger.autoscale_usage(session, other).in_use,
+                provider_slots=sum(max(0, cap.max_instances - cap.in_use) for cap in caps if _has_capacity(cap)),
                 paused=bool(memory and memory.paused_because),
-                free_slots=min(left for left in (one.left for one in usage) if left is not None),
+                failures=_failures(memory),
             )
         )
     return tuple(found)
+
+
+def _has_capacity(cap: ProviderCap) -> bool:
+    if "" in cap.unavailable_until:
+        return False
+    return not cap.places or any(place not in cap.unavailable_until for place in cap.places)
+
+
+def _failures(memory: ScalingRow | None) -> FailureRecord:
+    return FailureRecord.model_validate(memory.failures) if memory and memory.failures else FailureRecord()
 
 
 def _decision(row: DecisionRow) -> Decision:
