@@ -8,7 +8,7 @@ from pydantic import Field
 
 from poolwright.domain.base import Model
 from poolwright.store.engine import Store, open_store
-from poolwright.store.sealing import Sealer, load_keys
+from poolwright.store.sealing import FileSealer, Sealer, keys_in
 
 
 class Settings(Model):
@@ -52,8 +52,9 @@ class Settings(Model):
         Raises `KeyProblem` or `DatabaseURLError`.
         """
         self.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        keys = load_keys(self.secrets_key_file(), os.environ.get("POOLWRIGHT_KEY"))
-        return open_store(self.store_url(), Sealer(keys))
+        in_environment = os.environ.get("POOLWRIGHT_KEY")
+        sealer = Sealer(keys_in(in_environment)) if in_environment else FileSealer(self.secrets_key_file())
+        return open_store(self.store_url(), sealer)
 
     def environment(self) -> dict[str, str]:
         """The environment variables that give a child process these settings."""

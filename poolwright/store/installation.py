@@ -10,7 +10,7 @@ from poolwright.store.check_in_tokens import ensure_signing_key
 from poolwright.store.engine import Store
 from poolwright.store.tables import InstallationRow
 
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 """Newest revision of the migrations. Named here so that commands which only compare need not load Alembic."""
 
 _ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(7066801)")

@@ -17,7 +17,7 @@ from poolwright.domain.resources import PoolType, VMProviderConfig
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
 from poolwright.store.identifiers import new_id
-from poolwright.store.tables import HistoryRow, ServerRow
+from poolwright.store.tables import EXISTING, HistoryRow, ServerRow
 
 
 class Slot(Model):
@@ -164,7 +164,7 @@ def _copy_limits(row: ServerRow, autoscale: ServerAutoscale | DockerAgentAutosca
 
 
 def _count(session: Session, condition: object) -> int:
-    query = select(func.count()).select_from(ServerRow).where(ServerRow.state != ServerState.DELETED)
+    query = select(func.count()).select_from(ServerRow).where(ServerRow.state.in_(EXISTING))
     return session.scalar(query.where(condition)) or 0  # type: ignore[arg-type]
 
 

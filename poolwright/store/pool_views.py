@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from pydantic import TypeAdapter
+from sqlalchemy import Row, bindparam, func, select
 from sqlalchemy.orm import Session as Transaction
 
 from poolwright.domain.autoscale import DockerAgentAutoscale
@@ -15,15 +16,18 @@ from poolwright.domain.schedules import active_at
 from poolwright.domain.servers import SessionKind, SessionState, Size
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
-from poolwright.store.tables import DocumentRow, ServerRow, SessionRow
+from poolwright.store.engine import fetch
+from poolwright.store.tables import EXISTING, DocumentRow, ServerRow, SessionRow
 
 LIVE = (SessionState.ASSIGNED, SessionState.STAGED)
 """States in which a session holds room on a server."""
 
-# Columns and not rows of the table: in large pools making those takes most of the time of a request.
+# Columns rather than objects, and statements that are built once: in large pools, and in rounds over many pools,
+# SQLAlchemy takes most of the time of a decision.
 _VIEWED = (
     ServerRow.id,
     ServerRow.hostname,
+    ServerRow.pool_type,
     ServerRow.autoscale,
     ServerRow.zone,
     ServerRow.vm_provider,
@@ -43,6 +47,24 @@ _VIEWED = (
     ServerRow.rollout,
     ServerRow.drain_reason,
 )
+_OF_POOL = (ServerRow.pool == bindparam("pool"), ServerRow.state.in_(bindparam("states", expanding=True)))
+_SERVERS = select(*_VIEWED).where(*_OF_POOL).order_by(ServerRow.created_at, ServerRow.id)
+_LIVE_SESSIONS = select(
+    SessionRow.server_id, SessionRow.user, SessionRow.kind, SessionRow.state, SessionRow.workspace
+).where(SessionRow.pool == bindparam("pool"), SessionRow.state.in_(LIVE))
+_SERVED = (
+    select(SessionRow.server_id, func.count().label("served"))
+    .join(ServerRow, ServerRow.id == SessionRow.server_id)
+    .where(*_OF_POOL)
+    .group_by(SessionRow.server_id)
+)
+_QUEUE = (
+    select(SessionRow)
+    .where(SessionRow.pool == bindparam("pool"), SessionRow.state == SessionState.QUEUED)
+    .order_by(SessionRow.priority.desc(), SessionRow.requested_at, SessionRow.id)
+)
+_SESSION_VIEWS = TypeAdapter(list[SessionView])
+_NO_SIZE = Size()
 
 
 def waiting_sessions(
@@ -61,7 +83,7 @@ def waiting_sessions(
             zone=_zone_of(row, workspaces),
             workspace=row.workspace,
             image=workspaces[row.workspace].image if row.workspace else None,
-            size=_size_of(row, workspaces),
+            size=_size_of(row.workspace, workspaces),
         )
         for row in rows
     )
@@ -71,15 +93,14 @@ def pool_servers(
     tx: Transaction, pool: str, now: datetime, states: Iterable[ServerState] | None = None
 ) -> tuple[ServerView, ...]:
     """The pool's servers as planning and placement see them, deleted ones left out."""
-    query = select(*_VIEWED).where(ServerRow.pool == pool).order_by(ServerRow.created_at, ServerRow.id)
-    query = query.where(
-        ServerRow.state.in_(list(states)) if states is not None else ServerRow.state != ServerState.DELETED
-    )
-    rows = tx.execute(query).all()
-    on_server = SessionRow.server_id.in_(query.with_only_columns(ServerRow.id).order_by(None))
-    live = _live_by_server(tx, on_server)
-    served = _served_by_server(tx, on_server)
-    asleep = _asleep_agents(tx, pool, now)
+    chosen = {"pool": pool, "states": EXISTING if states is None else list(states)}
+    rows = fetch(tx, _SERVERS, **chosen)
+    if not rows:
+        return ()
+    live = _live_by_server(tx, pool)
+    served = {row.server_id: row.served for row in fetch(tx, _SERVED, **chosen)}
+    agents = any(row.pool_type == PoolType.DOCKER_AGENT for row in rows)
+    asleep = _asleep_agents(tx, pool, now) if agents else set()
     return tuple(
         _view(row, live.get(row.id, ()), served.get(row.id, 0), accepts=row.autoscale not in asleep) for row in rows
     )
@@ -97,29 +118,28 @@ def placement_rules(tx: Transaction, pool: str) -> PlacementRules:
 
 
 def queued_rows(tx: Transaction, pool: str) -> list[SessionRow]:
-    query = select(SessionRow).where(SessionRow.pool == pool, SessionRow.state == SessionState.QUEUED)
-    return list(tx.scalars(query.order_by(SessionRow.priority.desc(), SessionRow.requested_at, SessionRow.id)))
+    return list(tx.scalars(_QUEUE, {"pool": pool}))
 
 
-def _live_by_server(tx: Transaction, on_server: ColumnElement[bool]) -> dict[str, tuple[SessionView, ...]]:
-    rows = list(tx.scalars(select(SessionRow).where(on_server, SessionRow.state.in_(LIVE))))
+def _live_by_server(tx: Transaction, pool: str) -> dict[str, tuple[SessionView, ...]]:
+    rows = fetch(tx, _LIVE_SESSIONS, pool=pool)
     workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
+    # All at once: one by one their validation would take as long as the database.
+    views = _SESSION_VIEWS.validate_python(
+        [
+            {
+                "user": row.user,
+                "kind": row.kind,
+                "staged": row.state == SessionState.STAGED,
+                "size": _size_of(row.workspace, workspaces),
+            }
+            for row in rows
+        ]
+    )
     grouped: dict[str, list[SessionView]] = {}
-    for row in rows:
-        assert row.server_id is not None
-        view = SessionView(
-            user=row.user,
-            kind=SessionKind(row.kind),
-            staged=row.state == SessionState.STAGED,
-            size=_size_of(row, workspaces),
-        )
+    for row, view in zip(rows, views, strict=True):
         grouped.setdefault(row.server_id, []).append(view)
     return {server_id: tuple(views) for server_id, views in grouped.items()}
-
-
-def _served_by_server(tx: Transaction, on_server: ColumnElement[bool]) -> dict[str, int]:
-    query = select(SessionRow.server_id, func.count()).where(on_server).group_by(SessionRow.server_id)
-    return {server_id: count for server_id, count in tx.execute(query) if server_id is not None}
 
 
 def _workspaces(tx: Transaction, names: set[str]) -> Mapping[str, Workspace]:
@@ -130,10 +150,10 @@ def _workspaces(tx: Transaction, names: set[str]) -> Mapping[str, Workspace]:
     return {workspace.name: workspace for workspace in loaded if isinstance(workspace, Workspace)}
 
 
-def _size_of(row: SessionRow, workspaces: Mapping[str, Workspace]) -> Size:
-    workspace = workspaces.get(row.workspace) if row.workspace else None
+def _size_of(name: str | None, workspaces: Mapping[str, Workspace]) -> Size:
+    workspace = workspaces.get(name) if name else None
     if workspace is None:
-        return Size()
+        return _NO_SIZE
     return Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
 
 

@@ -195,7 +195,9 @@ def list_decisions(session: Session, autoscale: str, limit: int = 50) -> list[De
 
 def prune_decisions(session: Session, now: datetime) -> None:
     """Forget decisions that were last confirmed longer ago than `DECISIONS_KEPT`, and place memories that are over."""
-    session.execute(delete(DecisionRow).where(DecisionRow.confirmed_at < now - DECISIONS_KEPT))
+    since = now - DECISIONS_KEPT
+    # The first condition follows from the second, and has an index.
+    session.execute(delete(DecisionRow).where(DecisionRow.at < since, DecisionRow.confirmed_at < since))
     session.execute(delete(PlaceMemoryRow).where(PlaceMemoryRow.until < now))
 
 

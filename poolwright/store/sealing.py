@@ -18,12 +18,11 @@ class Sealer:
 
     def __init__(self, keys: Sequence[str]) -> None:
         """Raises `KeyProblem` when there is no key or one is malformed."""
-        if not keys:
-            raise KeyProblem("the key ring is empty: `poolwright secrets rotate` or a new data directory makes a key")
-        try:
-            self._ring = MultiFernet([Fernet(key) for key in keys])
-        except (ValueError, TypeError):
-            raise KeyProblem("a key of the key ring is malformed: each is 32 bytes in URL-safe base64") from None
+        self._keys = _ring_of(keys)
+
+    @property
+    def _ring(self) -> MultiFernet:
+        return self._keys
 
     def seal(self, identity: str, secret: SecretStr) -> bytes:
         """The secret, encrypted and bound to `identity`, so that it cannot be moved to another place."""
@@ -48,18 +47,47 @@ class Sealer:
         return self._ring.rotate(sealed)
 
 
+class FileSealer(Sealer):
+    """A sealer that follows its key file, so that a running program goes on when somebody rotates the key."""
+
+    def __init__(self, key_file: Path) -> None:
+        """Makes the file if it is missing. Raises `KeyProblem`."""
+        self._file = key_file
+        super().__init__(load_keys(key_file))
+        self._read_at = key_file.stat().st_mtime_ns
+
+    @property
+    def _ring(self) -> MultiFernet:
+        changed_at = self._file.stat().st_mtime_ns
+        if changed_at != self._read_at:
+            self._keys, self._read_at = _ring_of(load_keys(self._file)), changed_at
+        return self._keys
+
+
 def new_key() -> str:
     """A fresh key."""
     return Fernet.generate_key().decode()
 
 
-def load_keys(key_file: Path, environment_value: str | None = None) -> list[str]:
-    """The key ring: from the environment (keys separated by commas) or else from the file (one a line, newest first).
+def _ring_of(keys: Sequence[str]) -> MultiFernet:
+    if not keys:
+        raise KeyProblem("the key ring is empty: `poolwright secrets rotate` or a new data directory makes a key")
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except (ValueError, TypeError):
+        raise KeyProblem("a key of the key ring is malformed: each is 32 bytes in URL-safe base64") from None
+
+
+def keys_in(text: str) -> list[str]:
+    """The keys of a ring that an environment variable holds, separated by commas."""
+    return [key.strip() for key in text.split(",") if key.strip()]
+
+
+def load_keys(key_file: Path) -> list[str]:
+    """The key ring of the file: one key a line, newest first.
 
     A missing file is made, with one new key and mode 0600. Raises `KeyProblem` when others may read the file.
     """
-    if environment_value:
-        return [key.strip() for key in environment_value.split(",") if key.strip()]
     if not key_file.exists():
         write_keys(key_file, [new_key()])
     if key_file.stat().st_mode & 0o077:

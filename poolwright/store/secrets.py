@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from pydantic import SecretStr
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from poolwright.store.sealing import Sealer
@@ -50,7 +50,12 @@ def all_secrets(session: Session) -> list[SecretStr]:
 
 
 def reseal_all(session: Session, sealer: Sealer) -> int:
-    """Seal every secret again under the first key of this ring. Returns how many."""
+    """Seal every secret again under the first key of this ring. Returns how many.
+
+    Nobody stores a secret meanwhile: one that is sealed with an older key would be lost with that key.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("LOCK TABLE secrets IN EXCLUSIVE MODE"))
     rows = session.scalars(select(SecretRow)).all()
     for row in rows:
         row.sealed = sealer.reseal(row.sealed)

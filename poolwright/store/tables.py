@@ -24,6 +24,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from poolwright.domain.states import ServerState
 
 
+EXISTING = tuple(state for state in ServerState if state is not ServerState.DELETED)
+"""States of rows that count. Ask for these and not for "not deleted": only so an index leaves out the many rows of the
+past."""
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """Aware datetimes, kept as naive UTC so that SQLite and PostgreSQL compare them alike."""
 
@@ -251,7 +256,7 @@ class DecisionRow(Table):
     """One decision with the figures and sentences behind it."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("decisions_of_autoscale", "autoscale", "at"),)
+    __table_args__ = (Index("decisions_of_autoscale", "autoscale", "at"), Index("decisions_by_time", "at"))
 
     id: Mapped[str] = mapped_column(String(100), primary_key=True)
     autoscale: Mapped[str] = mapped_column(String(63))

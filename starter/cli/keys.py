@@ -83,7 +83,7 @@ def revoke(
 def rotate() -> None:
     """Make a new key and seal every stored secret with it. It can be repeated if it breaks off at any point.
 
-    Processes that run read their key at their start: restart the worker and the endpoint afterwards.
+    Programs that run follow the key file; those that hold the key in POOLWRIGHT_KEY need the new one and a restart.
 
     \b
     Example:
