@@ -9,12 +9,13 @@ from typing import Any
 
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType, PendingActivityState
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.plugin import SimplePlugin
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import WorkerConfig
 
+from poolwright.domain.identities import scaling_workflow_id
 from poolwright.domain.servers import Server, Session
 from poolwright.domain.states import ServerState
 from poolwright.providers.sim.records import SimulatedVM
@@ -139,15 +140,11 @@ class Scene(Installation):
 
     async def until_at_work(self, server: Server, step: str) -> None:
         """Wait until a worker has taken up this activity of its life."""
+        await self._until_at_work(self.life(server), step)
 
-        async def is_at_work() -> bool:
-            description = (await self.life(server).describe()).raw_description
-            return any(
-                one.activity_type.name == step and one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-                for one in description.pending_activities
-            )
-
-        await self.soon(is_at_work)
+    async def until_loop_at_work(self, step: str) -> None:
+        """Wait until a worker has taken up this activity of the scaling loop."""
+        await self._until_at_work(self.client.get_workflow_handle(scaling_workflow_id("demo")), step)
 
     async def running(self) -> Server:
         """A server that has booted and checked in."""
@@ -215,6 +212,15 @@ class Scene(Installation):
                 reshapes=False,
                 now=utc_now(),
             )
+
+    async def _until_at_work(self, handle: WorkflowHandle[Any, Any], step: str) -> None:
+        async def is_at_work() -> bool:
+            return any(
+                one.activity_type.name == step and one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+                for one in (await handle.describe()).raw_description.pending_activities
+            )
+
+        await self.soon(is_at_work)
 
     def _zones(self) -> list[str]:
         with self.store.read() as tx:

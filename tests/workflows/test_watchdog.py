@@ -1,0 +1,155 @@
+"""The watchdog and its schedule, on the real server: what should run and does not is started."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
+
+from activities.contract import Ensured
+from poolwright.domain.identities import TASK_QUEUE, WATCHDOG, WATCHDOG_ID, scaling_workflow_id
+from poolwright.domain.states import ServerState
+from poolwright.store.identifiers import new_id
+from starter.preparation import prepare_namespace
+from tests.workflows.scenes import Scene, scene
+
+pytestmark = pytest.mark.slow
+
+
+@asynccontextmanager
+async def tidy_scene(environment: WorkflowEnvironment, directory: Path) -> AsyncIterator[Scene]:
+    """A scene without workers that leaves no running workflow behind on a server which other tests use too."""
+    async with scene(environment, directory, working=False, scaling_period_seconds=3600) as poolwright:
+        try:
+            yield poolwright
+        finally:
+            async for execution in poolwright.client.list_workflows("ExecutionStatus = 'Running'"):
+                await _terminate(poolwright.client, execution.id)
+
+
+async def _terminate(client: Client, workflow_id: str) -> None:
+    try:
+        await client.get_workflow_handle(workflow_id).terminate("the test is over")
+    except RPCError:
+        return
+
+
+async def one_round(poolwright: Scene) -> Ensured:
+    """What the schedule starts each minute."""
+    answer = await poolwright.client.execute_workflow(
+        WATCHDOG, id=new_id("watchdog-"), task_queue=TASK_QUEUE, result_type=Ensured
+    )
+    assert isinstance(answer, Ensured)
+    return answer
+
+
+async def until_settled(poolwright: Scene) -> None:
+    """Rounds until there is nothing left to mend: the list of what runs lags a little behind."""
+
+    async def nothing_to_mend() -> bool:
+        ensured = await one_round(poolwright)
+        return not ensured.loops_started and not ensured.lives_started
+
+    await poolwright.soon(nothing_to_mend)
+
+
+class TestRound:
+    """One round."""
+
+    async def test_it_starts_the_loops_and_lives_that_are_missing(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            servers = [await poolwright.reserve() for _ in range(3)]
+            poolwright.start_working()
+            ensured = await one_round(poolwright)
+            assert ensured.loops_started == ("demo",)
+            assert set(ensured.lives_started) <= {server.id for server in servers}
+            for server in servers:
+                await poolwright.until_state(server, ServerState.BOOTING)
+            loop = await poolwright.client.get_workflow_handle(scaling_workflow_id("demo")).describe()
+            assert loop.status is WorkflowExecutionStatus.RUNNING
+
+    async def test_repeating_it_is_harmless(self, temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            server = await poolwright.reserve()
+            poolwright.start_working()
+            await one_round(poolwright)
+            await poolwright.until_state(server, ServerState.BOOTING)
+            run = (await poolwright.life(server).describe()).run_id
+            for _ in range(3):
+                await one_round(poolwright)
+            assert (await poolwright.life(server).describe()).run_id == run
+            assert poolwright.creations() == 1
+
+    async def test_it_finds_a_life_again_that_an_operator_terminated(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            server = await poolwright.reserve()
+            poolwright.start_working()
+            await one_round(poolwright)
+            await poolwright.until_state(server, ServerState.BOOTING)
+            await until_settled(poolwright)
+            await poolwright.life(server).terminate("somebody pressed the button")
+
+            async def is_found_again() -> bool:
+                return (await one_round(poolwright)).lives_started == (server.id,)
+
+            await poolwright.soon(is_found_again)
+            await poolwright.check_in(server)
+            await poolwright.until_state(server, ServerState.RUNNING)
+            assert poolwright.creations() == 1
+
+    async def test_it_leaves_what_is_over_alone(self, temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            poolwright.start_working()
+            server = await poolwright.running()
+            await poolwright.signals.terminate(server.id, "the test is over")
+            await poolwright.until_state(server, ServerState.DELETED)
+            await poolwright.life(server).result()
+            assert server.id not in (await one_round(poolwright)).lives_started
+
+
+class TestSchedule:
+    """The schedule that starts a round each minute."""
+
+    @pytest.fixture(autouse=True)
+    async def without_a_schedule(self, temporal_env: WorkflowEnvironment) -> AsyncIterator[None]:
+        """Whatever other tests made of it is gone, and so is what this one makes."""
+        await self._delete(temporal_env.client)
+        yield
+        await self._delete(temporal_env.client)
+
+    async def test_it_is_made_once_and_starts_at_once(self, temporal_env: WorkflowEnvironment, tmp_path: Path) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            server = await poolwright.reserve()
+            poolwright.start_working()
+            for _ in range(3):
+                await prepare_namespace(poolwright.client)
+            await poolwright.until_state(server, ServerState.BOOTING)
+
+            async def is_listed_once() -> bool:
+                listed = [schedule.id async for schedule in await poolwright.client.list_schedules()]
+                return listed == [WATCHDOG_ID]
+
+            await poolwright.soon(is_listed_once)
+
+    async def test_one_that_an_operator_paused_stays_paused(self, temporal_env: WorkflowEnvironment) -> None:
+        client = temporal_env.client
+        await prepare_namespace(client)
+        schedule = client.get_schedule_handle(WATCHDOG_ID)
+        await schedule.pause(note="the cloud is being rebuilt")
+        await prepare_namespace(client)
+        state = (await schedule.describe()).schedule.state
+        assert state.paused
+        assert state.note == "the cloud is being rebuilt"
+
+    async def _delete(self, client: Client) -> None:
+        try:
+            await client.get_schedule_handle(WATCHDOG_ID).delete()
+        except RPCError:
+            return
