@@ -43,7 +43,6 @@ def command_page() -> str:
     codes = "".join(f"| {code.value} | {meaning} |\n" for code, meaning in MEANINGS.items())
     root = typer.main.get_command(app)
     assert isinstance(root, Program)
-    root.load_local_stack()
     context = typer.Context(root, info_name="poolwright")
     options = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in _records(root, context))
     sections = [

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from starter.cli import configuration, decisions, keys, pools, processes, providers, servers, sessions
+from starter.cli import configuration, decisions, keys, pools, processes, providers, servers, sessions, stack
 from starter.cli.program import Program
 
 app = typer.Typer(
@@ -48,6 +48,9 @@ def poolwright(
 
 
 for command in (
+    stack.up,
+    stack.down,
+    stack.status,
     configuration.get,
     configuration.apply,
     configuration.diff,

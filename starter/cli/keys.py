@@ -102,4 +102,4 @@ def rotate() -> None:
         )
     with open_database() as store:
         count = rotate_key(store, settings.secrets_key_file())
-    note(f"Sealed {count} secret(s) with a new key. Restart the worker and the endpoint so that they read it.")
+    note(f"Sealed {count} secret(s) with a new key.")

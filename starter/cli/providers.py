@@ -11,7 +11,7 @@ from starter.cli.exit_codes import ExitCode
 from starter.cli.output import Output, OutputFormat, emit, note, print_table
 
 if TYPE_CHECKING:
-    from poolwright.providers.base import Finding
+    from poolwright.domain.findings import Finding
     from poolwright.store.engine import Store
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="VM providers and the configs that use them.")
@@ -83,8 +83,8 @@ def check(
 
 
 def _findings(store: "Store", name: str) -> "Iterator[Finding]":
+    from poolwright.domain.findings import Finding
     from poolwright.domain.resources import VMProviderConfig
-    from poolwright.providers.base import Finding
     from poolwright.providers.errors import ProviderError
     from poolwright.providers.registry import open_provider
     from poolwright.store import documents

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -15,14 +15,13 @@ from rich.live import Live
 from temporalio.client import Client
 
 from poolwright.domain.resources import VMProviderConfig
-from poolwright.domain.servers import Server
 from poolwright.providers.local.provider import restart_stopped
 from poolwright.providers.local.settings import Settings as LocalSettings
 from poolwright.store import documents, scaling
 from poolwright.store.check_in_tokens import controller_id
 from poolwright.store.engine import Store, utc_now
 from poolwright.store.installation import upgrade
-from poolwright.store.servers import list_servers, live_server_ids
+from poolwright.store.servers import live_server_ids
 from starter.connection import connect
 from starter.lives import ensure_loops
 from starter.plugin import poolwright_plugin
@@ -117,12 +116,11 @@ async def delete_servers(settings: Settings) -> int:
             paused = [name for name in scaling.autoscale_names(tx) if not scaling.paused_because(tx, name)]
             for name in paused:
                 scaling.set_paused(tx, name, reason)
-            ids = live_server_ids(tx)
+        ids = _live_servers(store)
         for server_id in ids:
             await signals.terminate(server_id, reason)
         async with asyncio.timeout(_DELETE_PATIENCE_SECONDS):
-            while any(server.autoscale for server in _not_deleted(store)):
-                await asyncio.sleep(0.2)
+            await _until_none_lives(store)
         with store.write() as tx:
             for name in paused:
                 scaling.set_paused(tx, name, None)
@@ -170,7 +168,7 @@ async def _watch(
 ) -> None:
     live = Live(console=console, auto_refresh=False, transient=False) if view else None
     said: set[str] = set()
-    with live if live is not None else suppress():
+    with live or nullcontext():
         while not stop_asked.is_set():
             problems = supervisor.restart_dead()
             if live is not None:
@@ -206,6 +204,13 @@ def _restart_local_machines(store: Store, settings: Settings) -> None:
             restart_stopped(LocalSettings.model_validate({"directory": directory, **config.settings}), controller)
 
 
-def _not_deleted(store: Store) -> list[Server]:
+async def _until_none_lives(store: Store) -> None:
+    while True:
+        if not await asyncio.to_thread(_live_servers, store):
+            return
+        await asyncio.sleep(0.2)
+
+
+def _live_servers(store: Store) -> list[str]:
     with store.read() as tx:
-        return list(list_servers(tx))
+        return live_server_ids(tx)

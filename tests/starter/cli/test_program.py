@@ -16,10 +16,9 @@ from typer.testing import CliRunner
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
 from starter import cli
-from starter.cli import app, completion, stack
+from starter.cli import app, completion
 from starter.cli.exit_codes import MEANINGS, ExitCode
 from starter.cli.failures import explained
-from starter.cli.program import LOCAL_STACK
 from starter.configuration import applying
 from starter.configuration.problems import ConfigurationRefused
 from tests.starter.cli.program import Program
@@ -62,11 +61,6 @@ class TestHelp:
         assert result.exit_code == ExitCode.USAGE
         for name in ("up", "apply", "server", "session", "explain"):
             assert f"  {name} " in result.output
-
-    def test_the_local_stack_is_listed_with_its_own_words(self) -> None:
-        for name, line in LOCAL_STACK.items():
-            own = " ".join((getattr(stack, name).__doc__ or "").partition("\n\n")[0].split())
-            assert line == own
 
     def test_the_list_of_commands_imports_nothing_heavy(self) -> None:
         code = f"import sys, starter.cli; print([name for name in {HEAVY} if name in sys.modules])"
