@@ -4,34 +4,16 @@ One rule for VMs, computer records and DNS records alike. The caller lists what 
 the living servers afterwards: the other way round, whatever is made in between would look like an orphan.
 """
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime
 
 from poolwright.domain.base import Model
 from poolwright.domain.identities import OwnerMark
+from poolwright.domain.resources import SweepMode, SweepSettings
 from poolwright.domain.wording import counted, duration, moment
-
-
-class SweepMode(StrEnum):
-    """What a sweep does about orphans."""
-
-    REPORT = "report"
-    """It says what it would delete."""
-    DELETE = "delete"
-    """It deletes them."""
-
-
-class SweepRules(Model):
-    """How careful a sweep is."""
-
-    mode: SweepMode = SweepMode.REPORT
-    grace_seconds: int = Field(default=3600, ge=0)
-    """An orphan must have been seen as one for this long before it is deleted."""
-    cap: int = Field(default=10, ge=0)
-    """At most this many are deleted in one round, so that a mistake is noticed before it has cost everything."""
 
 
 class Owned(Model):
@@ -41,6 +23,8 @@ class Owned(Model):
     """What it is, as a sentence names it: `VM`, `computer record`, `DNS record`."""
     reference: str
     """What its deletion takes, in the provider's words."""
+    name: str | None = None
+    """How people know it, where the reference tells them nothing."""
     mark: OwnerMark
     first_seen_at: AwareDatetime
     """When a sweep first saw it without a living server (`SweepPlan.first_seen` of the round before tells), or now.
@@ -53,6 +37,10 @@ class Owned(Model):
     def key(self) -> str:
         """Tells it from everything else."""
         return f"{self.what}/{self.mark.text()}/{self.reference}"
+
+    def described(self) -> str:
+        """What it is and whose it was: the beginning of a sentence."""
+        return f"The {self.what} {self.name or self.reference} of server {self.mark.server_id}"
 
     def remembered(self, first_seen: Mapping[str, datetime]) -> "Owned":
         """The same thing, first seen when an earlier round saw it first; `first_seen` is that round's."""
@@ -92,6 +80,12 @@ class SweepPlan(Model):
         orphans = [verdict for verdict in self.kept if verdict.reason not in (Reason.LIVE, Reason.FOREIGN)]
         return {verdict.owned.key: verdict.owned.first_seen_at for verdict in (*self.delete, *orphans)}
 
+    def limited_to(self, keys: Container[str]) -> "SweepPlan":
+        """The same plan, but deleting only these (`Owned.key`): what a round that was cut short had begun to delete."""
+        wanted = tuple(verdict for verdict in self.delete if verdict.owned.key in keys)
+        other = (verdict.owned for verdict in self.delete if verdict.owned.key not in keys)
+        return SweepPlan(delete=wanted, kept=(*self.kept, *map(_not_in_this_round, other)))
+
     def summary(self) -> str:
         """One line on the round."""
         because = {
@@ -107,7 +101,7 @@ class SweepPlan(Model):
 
 
 def orphans(
-    found: Iterable[Owned], live_server_ids: Set[str], controller_id: str, rules: SweepRules, now: datetime
+    found: Iterable[Owned], live_server_ids: Set[str], controller_id: str, settings: SweepSettings, now: datetime
 ) -> SweepPlan:
     """Sort what was found into what to delete and what to keep, with a sentence for each.
 
@@ -117,13 +111,13 @@ def orphans(
     """
     # Of two entries for one thing the later counts, whatever their order.
     things = sorted({one.key: one for one in sorted(found, key=_age)}.values(), key=_age)
-    spared = {one.key: _spared(one, live_server_ids, controller_id, rules, now) for one in things}
+    spared = {one.key: _spared(one, live_server_ids, controller_id, settings, now) for one in things}
     kept = [verdict for verdict in spared.values() if verdict is not None]
     due = [one for one in things if spared[one.key] is None]
-    kept += [_over_the_cap(one, rules) for one in due[rules.cap :]]
-    if rules.mode is SweepMode.REPORT:
-        return SweepPlan(delete=(), kept=(*kept, *(_reported(one) for one in due[: rules.cap])))
-    return SweepPlan(delete=tuple(_deleted(one, rules) for one in due[: rules.cap]), kept=tuple(kept))
+    kept += [_over_the_cap(one, settings) for one in due[settings.cap :]]
+    if settings.mode is SweepMode.REPORT:
+        return SweepPlan(delete=(), kept=(*kept, *(_reported(one) for one in due[: settings.cap])))
+    return SweepPlan(delete=tuple(_deleted(one, settings) for one in due[: settings.cap]), kept=tuple(kept))
 
 
 def _age(one: Owned) -> tuple[datetime, str]:
@@ -131,26 +125,31 @@ def _age(one: Owned) -> tuple[datetime, str]:
 
 
 def _spared(
-    one: Owned, live_server_ids: Set[str], controller_id: str, rules: SweepRules, now: datetime
+    one: Owned, live_server_ids: Set[str], controller_id: str, settings: SweepSettings, now: datetime
 ) -> Verdict | None:
     """Why it must not be deleted, however many others are."""
     if one.mark.controller_id != controller_id:
-        sentence = f"{_named(one)} is left alone: controller {one.mark.controller_id} owns it, not this one."
+        sentence = f"{one.described()} is left alone: controller {one.mark.controller_id} owns it, not this one."
         return Verdict(owned=one, reason=Reason.FOREIGN, sentence=sentence)
     if one.mark.server_id in live_server_ids:
-        sentence = f"{_named(one)} stays: server {one.mark.server_id} lives."
+        sentence = f"{one.described()} stays: server {one.mark.server_id} lives."
         return Verdict(owned=one, reason=Reason.LIVE, sentence=sentence)
-    due_at = one.first_seen_at + timedelta(seconds=rules.grace_seconds)
+    due_at = one.first_seen_at + timedelta(seconds=settings.grace_seconds)
     if due_at > now:
         sentence = (
-            f"{_orphan(one)}; the grace period of {duration(rules.grace_seconds)} keeps it until {moment(due_at)}."
+            f"{_orphan(one)}; the grace period of {duration(settings.grace_seconds)} keeps it until {moment(due_at)}."
         )
         return Verdict(owned=one, reason=Reason.GRACE, sentence=sentence)
     return None
 
 
-def _over_the_cap(one: Owned, rules: SweepRules) -> Verdict:
-    sentence = f"{_orphan(one)}; it has to wait, since one round deletes at most {rules.cap:,}."
+def _over_the_cap(one: Owned, settings: SweepSettings) -> Verdict:
+    sentence = f"{_orphan(one)}; it has to wait, since one round deletes at most {settings.cap:,}."
+    return Verdict(owned=one, reason=Reason.CAP, sentence=sentence)
+
+
+def _not_in_this_round(one: Owned) -> Verdict:
+    sentence = f"{_orphan(one)}; it has to wait for the next round, since this one had begun without it."
     return Verdict(owned=one, reason=Reason.CAP, sentence=sentence)
 
 
@@ -159,14 +158,10 @@ def _reported(one: Owned) -> Verdict:
     return Verdict(owned=one, reason=Reason.REPORT_ONLY, sentence=sentence)
 
 
-def _deleted(one: Owned, rules: SweepRules) -> Verdict:
-    sentence = f"{_orphan(one)}, longer than the grace period of {duration(rules.grace_seconds)}: it is deleted."
+def _deleted(one: Owned, settings: SweepSettings) -> Verdict:
+    sentence = f"{_orphan(one)}, longer than the grace period of {duration(settings.grace_seconds)}: it is deleted."
     return Verdict(owned=one, reason=Reason.ORPHAN, sentence=sentence)
 
 
 def _orphan(one: Owned) -> str:
-    return f"{_named(one)} has had no living server since {moment(one.first_seen_at)}"
-
-
-def _named(one: Owned) -> str:
-    return f"The {one.what} {one.reference} of server {one.mark.server_id}"
+    return f"{one.described()} has had no living server since {moment(one.first_seen_at)}"
