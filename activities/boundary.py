@@ -29,7 +29,8 @@ _SHORTEST_SECRET = 4
 _SLOWEST_SECONDS = 60.0
 OUTSIDE_ERRORS = (ProviderError, DNSError, DirectoryError)
 """What the adapters raise: types with a policy, messages without secrets."""
-_CONFIGURATION_ERRORS = (ScriptProblems, UnknownDocument, UnknownProvider, UnknownDNSProvider, ValidationError)
+CONFIGURATION_ERRORS = (ScriptProblems, UnknownDocument, UnknownProvider, UnknownDNSProvider, ValidationError)
+"""A configuration that cannot be used as it stands."""
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def boundary(store: Store, *, settings_are_final: bool = False) -> Iterator[None
         raise failure(
             words(error, store), type(error).__name__, retryable=error.retryable, retry_in_seconds=delay
         ) from None
-    except _CONFIGURATION_ERRORS as error:
+    except CONFIGURATION_ERRORS as error:
         raise failure(words(error, store), "InvalidSettings", retryable=not settings_are_final) from None
     except Exception as error:  # noqa: BLE001  nothing unredacted may leave an activity
         _LOGGER.error(  # noqa: TRY400  the traceback goes through redaction first
@@ -77,7 +78,7 @@ def failure(
 
 def words(error: Exception, store: Store) -> str:
     """What the error says, fit to be stored and shown: without a secret, and nothing of what it was not made to say."""
-    if isinstance(error, (*OUTSIDE_ERRORS, *_CONFIGURATION_ERRORS)):
+    if isinstance(error, (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS)):
         return without_secrets(_plain(error), store)
     return f"{type(error).__name__} in {activity.info().activity_type}: the worker's log has the details"
 

@@ -28,6 +28,8 @@ REMOVE_DNS: Final = "remove_dns"
 DELETE_COMPUTER_RECORD: Final = "delete_computer_record"
 MARK_DELETED: Final = "mark_deleted"
 DECIDE: Final = "decide"
+BEGIN_SWEEP: Final = "begin_sweep"
+SWEEP_ROUND: Final = "sweep"
 ENSURE_LIVES: Final = "ensure_lives"
 
 INTERNAL_ERROR: Final = "InternalError"
@@ -145,8 +147,53 @@ class Decided(Model):
     """Markdown."""
 
 
+class SweepInput(Model):
+    """Input of `Sweep`: a VM provider, DNS or LDAP config."""
+
+    kind: str
+    name: str
+
+
+class SweepLook(Model):
+    """A look at whether a round is due, with what operators asked of the loop since the last one."""
+
+    kind: str
+    name: str
+    asked: bool = False
+    """A round is wanted now, whenever the last one was."""
+    pause_because: str | None = None
+    resume: bool = False
+    problem: str | None = None
+    """Why the round that was begun did not come to its end."""
+
+
+class SweepTurn(Model):
+    """What the loop does next."""
+
+    exists: bool
+    """False: the config is gone, and so is the need for its loop."""
+    zone: str = ""
+    round: int | None = None
+    """The round that has begun and is to be made in that zone; None: none is due."""
+    wait_seconds: float = 60
+    """Until the next look, if no round is due."""
+    summary: str = ""
+    """One line."""
+    details: str = ""
+    """Markdown."""
+
+
+class SweepRequest(Model):
+    """A round to make. Repeats of the same round delete nothing more than the first one was going to."""
+
+    kind: str
+    name: str
+    round: int
+
+
 class Ensured(Model):
     """What a round of the watchdog mended."""
 
     loops_started: tuple[str, ...] = ()
+    sweeps_started: tuple[str, ...] = ()
     lives_started: tuple[str, ...] = ()

@@ -13,13 +13,15 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.contract import LifeInput, ScalingInput
+from activities.contract import LifeInput, ScalingInput, SweepInput
 from poolwright.domain.identities import (
     POOL_SCALING,
     SERVER_LIFECYCLE,
+    SWEEP,
     TASK_QUEUE,
     scaling_workflow_id,
     server_workflow_id,
+    sweep_workflow_id,
 )
 from poolwright.domain.servers import Server
 
@@ -50,6 +52,18 @@ async def start_loop(client: Client, autoscale: str, pool: str) -> None:
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         search_attributes=TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_keyword("Pool"), pool)]),
         static_summary=f"Scaling of pool {pool} by {autoscale}",
+    )
+
+
+async def start_sweep(client: Client, kind: str, name: str) -> None:
+    """Start the sweep loop of this config unless it runs."""
+    await client.start_workflow(
+        SWEEP,
+        SweepInput(kind=kind, name=name),
+        id=sweep_workflow_id(kind, name),
+        task_queue=TASK_QUEUE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Sweep of {kind} {name}",
     )
 
 

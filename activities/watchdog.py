@@ -1,18 +1,37 @@
-"""The watchdog's round: every config has its loop, every row that is not deleted has a running life."""
+"""The watchdog's round: every config has its loops, every row that is not deleted has a running life."""
 
 import asyncio
+from collections.abc import Mapping
 
 from temporalio import activity
 from temporalio.client import Client
 
 from activities.boundary import boundary
 from activities.contract import ENSURE_LIVES, Ensured
-from activities.lifeline import start_life, start_loop
-from poolwright.domain.identities import POOL_SCALING, SERVER_LIFECYCLE, scaling_workflow_id, server_workflow_id
+from activities.lifeline import start_life, start_loop, start_sweep
+from poolwright.domain.base import Model
+from poolwright.domain.identities import (
+    POOL_SCALING,
+    SERVER_LIFECYCLE,
+    SWEEP,
+    scaling_workflow_id,
+    server_workflow_id,
+    sweep_workflow_id,
+)
 from poolwright.domain.servers import Server
-from poolwright.store import scaling
+from poolwright.store import scaling, sweeps
 from poolwright.store.engine import Store
 from poolwright.store.servers import list_servers
+
+
+class _Wanted(Model):
+    """What is to run."""
+
+    loops: Mapping[str, str]
+    """Autoscale config -> its pool."""
+    sweeps: tuple[tuple[str, str], ...]
+    """Kind and name of a config."""
+    lives: tuple[Server, ...]
 
 
 class WatchdogActivities:
@@ -27,26 +46,34 @@ class WatchdogActivities:
         with boundary(self._store):
             client = activity.client()
             running = await _running(client)
-            loops, servers = await asyncio.to_thread(self._wanted)
-            missing_loops = {name: pool for name, pool in loops.items() if scaling_workflow_id(name) not in running}
-            missing_lives = [server for server in servers if server_workflow_id(server.id) not in running]
-            for name, pool in missing_loops.items():
+            wanted = await asyncio.to_thread(self._wanted)
+            loops = {name: pool for name, pool in wanted.loops.items() if scaling_workflow_id(name) not in running}
+            missing_sweeps = [one for one in wanted.sweeps if sweep_workflow_id(*one) not in running]
+            lives = [server for server in wanted.lives if server_workflow_id(server.id) not in running]
+            for name, pool in loops.items():
                 await start_loop(client, name, pool)
-            for server in missing_lives:
+            for kind, name in missing_sweeps:
+                await start_sweep(client, kind, name)
+            for server in lives:
                 await start_life(client, server)
                 activity.heartbeat()
             return Ensured(
-                loops_started=tuple(missing_loops), lives_started=tuple(server.id for server in missing_lives)
+                loops_started=tuple(loops),
+                sweeps_started=tuple(sweep_workflow_id(*one) for one in missing_sweeps),
+                lives_started=tuple(server.id for server in lives),
             )
 
-    def _wanted(self) -> tuple[dict[str, str], list[Server]]:
+    def _wanted(self) -> _Wanted:
         with self._store.read() as tx:
-            loops = {name: scaling.load_autoscale(tx, name).pool for name in scaling.autoscale_names(tx)}
-            return loops, [server for server in list_servers(tx) if server.autoscale is not None]
+            return _Wanted(
+                loops={name: scaling.load_autoscale(tx, name).pool for name in scaling.autoscale_names(tx)},
+                sweeps=tuple(sweeps.swept_configs(tx)),
+                lives=tuple(server for server in list_servers(tx) if server.autoscale is not None),
+            )
 
 
 async def _running(client: Client) -> set[str]:
     """Ids of the workflows that visibility knows to run. It lags a little: what seems missing is started with
     "use existing", which asks the server itself."""
-    query = f"ExecutionStatus = 'Running' AND WorkflowType IN ('{POOL_SCALING}', '{SERVER_LIFECYCLE}')"
+    query = f"ExecutionStatus = 'Running' AND WorkflowType IN ('{POOL_SCALING}', '{SERVER_LIFECYCLE}', '{SWEEP}')"
     return {execution.id async for execution in client.list_workflows(query)}

@@ -6,7 +6,7 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from poolwright.domain.identities import scaling_workflow_id, server_workflow_id
+from poolwright.domain.identities import scaling_workflow_id, server_workflow_id, sweep_workflow_id
 from poolwright.domain.servers import CheckInStatus
 
 _RPC_TIMEOUT = timedelta(seconds=4)
@@ -54,6 +54,22 @@ class Signals:
     async def resume(self, autoscale: str) -> bool:
         """Decide again."""
         return await self._signal(scaling_workflow_id(autoscale), "resume", [])
+
+    async def sweep_now(self, kind: str, name: str, why: str) -> bool:
+        """Make a round of this config's sweep at once."""
+        return await self._signal(sweep_workflow_id(kind, name), "sweep_now", [why])
+
+    async def sweep_settings_changed(self, kind: str, name: str) -> bool:
+        """Look at the settings of this config's sweep again."""
+        return await self._signal(sweep_workflow_id(kind, name), "settings_changed", [])
+
+    async def pause_sweep(self, kind: str, name: str, reason: str) -> bool:
+        """Make no more rounds for this config."""
+        return await self._signal(sweep_workflow_id(kind, name), "pause", [reason])
+
+    async def resume_sweep(self, kind: str, name: str) -> bool:
+        """Make rounds again."""
+        return await self._signal(sweep_workflow_id(kind, name), "resume", [])
 
     async def _signal(self, workflow_id: str, signal: str, arguments: list[str]) -> bool:
         handle = self._client.get_workflow_handle(workflow_id)

@@ -15,6 +15,7 @@ from activities.lives import LifeActivities
 from activities.machines import MachineActivities
 from activities.records import RecordActivities
 from activities.scaling import ScalingActivities
+from activities.sweeping import SweepActivities
 from activities.watchdog import WatchdogActivities
 from poolwright.domain.identities import TASK_QUEUE, zone_task_queue
 from poolwright.store import documents
@@ -44,6 +45,7 @@ class Workers:
         accounts = Accounts(store)
         self._machines = MachineActivities(store, accounts, advertised_address)
         self._records = RecordActivities(store, accounts)
+        self._sweeps = SweepActivities(store, accounts)
         self._threads = ThreadPoolExecutor(_STORE_THREADS + _PROVIDER_THREADS, thread_name_prefix="activity")
         self._serving: dict[str, asyncio.Task[None]] = {}
 
@@ -106,6 +108,7 @@ class Workers:
                 lives.begin_deleting,
                 lives.mark_deleted,
                 scaling.decide,
+                self._sweeps.begin_sweep,
                 watchdog.ensure_lives,
             ],
             activity_executor=self._threads,
@@ -128,6 +131,7 @@ class Workers:
                 self._machines.await_machine,
                 self._machines.run_startup_script,
                 self._machines.delete_machine,
+                self._sweeps.sweep,
             ],
             activity_executor=self._threads,
             max_concurrent_activities=_PROVIDER_THREADS,

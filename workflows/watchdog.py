@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn(name=WATCHDOG)
 class Watchdog:
-    """One round: every config has its loop, every server that is not deleted has its life."""
+    """One round: every config has its loops, every server that is not deleted has its life."""
 
     @workflow.run
     async def run(self) -> Ensured:
@@ -25,6 +25,11 @@ class Watchdog:
             retry_policy=RetryPolicy(maximum_attempts=3),
             summary="start what should run and does not",
         )
-        if ensured.loops_started or ensured.lives_started:
-            workflow.logger.info("watchdog started loops %s, lives %s", ensured.loops_started, ensured.lives_started)
+        if ensured.loops_started or ensured.sweeps_started or ensured.lives_started:
+            workflow.logger.info(
+                "watchdog started loops %s, sweeps %s, lives %s",
+                ensured.loops_started,
+                ensured.sweeps_started,
+                ensured.lives_started,
+            )
         return ensured

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic import Field, SecretStr
 
 from poolwright.domain.base import Model
+from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark, machine_name
 
 
@@ -71,14 +72,6 @@ class ScriptResult(Model):
     finished: bool
     exit_code: int | None = None
     output: str = ""
-
-
-class Finding(Model):
-    """One thing that `check` found wrong, with what to do."""
-
-    setting: str
-    problem: str
-    remedy: str
 
 
 class Provider(Protocol):

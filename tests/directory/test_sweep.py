@@ -1,91 +1,92 @@
-"""Records that outlived their servers are found and deleted as the sweep's rule says."""
+"""Records that outlived their servers are found wherever they are, and deleted as the sweep's rule says."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from activities.swept_things import Thing, computer_records
 from poolwright.directory.active_directory import ComputerDirectory
-from poolwright.directory.records import OwnedComputer
-from poolwright.directory.sweep import WHAT, as_owned, delete_orphans
+from poolwright.directory.errors import HasChildren, PermissionDenied
 from poolwright.domain.identities import OwnerMark
-from poolwright.domain.sweep import Owned, SweepMode, SweepPlan, SweepRules, orphans
+from poolwright.domain.resources import SweepMode, SweepSettings
+from poolwright.domain.sweep import SweepPlan, orphans
 from tests.directory.conftest import CONTROLLER, Site
+from tests.servers.samba import BASE_DN
 
 pytestmark = pytest.mark.slow
 
-LATER = timedelta(hours=2)
-DELETE = SweepRules(mode=SweepMode.DELETE, grace_seconds=3600, cap=3)
+SEEN_AT = datetime(2026, 5, 4, 12, tzinfo=UTC)
+LATER = SEEN_AT + timedelta(hours=2)
+DELETE = SweepSettings(mode=SweepMode.DELETE, grace_seconds=3600, cap=3)
 
 
-def planned(records: Sequence[OwnedComputer], live: set[str], rules: SweepRules = DELETE) -> SweepPlan:
-    return orphans(as_owned(records), live, CONTROLLER, rules, datetime.now(UTC) + LATER)
+def things(directory: ComputerDirectory, marks: Sequence[OwnerMark], *, recursive: bool = True) -> Sequence[Thing]:
+    found = computer_records(directory, BASE_DN, recursive, SEEN_AT)
+    return [thing for thing in found if thing.owned.mark in marks]
+
+
+def planned(found: Sequence[Thing], live: set[str], settings: SweepSettings = DELETE) -> SweepPlan:
+    return orphans([thing.owned for thing in found], live, CONTROLLER, settings, LATER)
+
+
+def carry_out(plan: SweepPlan, found: Sequence[Thing]) -> None:
+    by_key = {thing.owned.key: thing for thing in found}
+    for verdict in plan.delete:
+        assert by_key[verdict.owned.key].delete()
 
 
 @pytest.fixture
-def records(
+def marks(
     site: Site, directory: ComputerDirectory, new_mark: Callable[[], OwnerMark], hostname: str
-) -> Sequence[OwnedComputer]:
-    """Four records, each with an object below it."""
+) -> Sequence[OwnerMark]:
+    """Marks of four records, each with an object below it, one of them moved to another OU."""
     marks = [new_mark() for _ in range(4)]
     for number, mark in enumerate(marks):
         record = directory.create_or_reset(mark, f"{hostname}-{number}", site.ou)
         site.administrator.add_child(record.dn, "SCP")
-    return [computer for computer in directory.list_owned([site.ou]) if computer.mark in marks]
+        if number == 3:
+            site.administrator.move(record.dn, site.difficult_ou)
+    return marks
 
 
 class TestSweeping:
     def test_orphans_go_up_to_the_cap_and_the_living_stay(
-        self, site: Site, directory: ComputerDirectory, records: Sequence[OwnedComputer]
+        self, directory: ComputerDirectory, marks: Sequence[OwnerMark]
     ) -> None:
-        living = records[1]
-        swept = delete_orphans(directory, planned(records, {living.mark.server_id}))
-        assert swept.not_deleted == ()
-        assert len(swept.deleted) == 3
-        assert [each.dn for each in records if site.administrator.exists(each.dn)] == [living.dn]
+        living = marks[1]
+        found = things(directory, marks)
+        assert len(found) == 4
+        carry_out(planned(found, {living.server_id}), found)
+        assert [thing.owned.mark for thing in things(directory, marks)] == [living]
 
-    def test_a_report_deletes_nothing(
-        self, site: Site, directory: ComputerDirectory, records: Sequence[OwnedComputer]
+    def test_a_report_deletes_nothing_and_names_each(
+        self, directory: ComputerDirectory, marks: Sequence[OwnerMark]
     ) -> None:
-        swept = delete_orphans(directory, planned(records, set(), DELETE.model_copy(update={"mode": SweepMode.REPORT})))
-        assert swept.deleted == ()
-        assert all(site.administrator.exists(each.dn) for each in records)
-
-    def test_the_cap_leaves_the_rest_for_the_next_round(
-        self, site: Site, directory: ComputerDirectory, records: Sequence[OwnedComputer]
-    ) -> None:
-        for left in (1, 0):
-            delete_orphans(directory, planned([each for each in records if site.administrator.exists(each.dn)], set()))
-            assert sum(site.administrator.exists(each.dn) for each in records) == left
+        found = things(directory, marks)
+        plan = planned(found, set(), DELETE.model_copy(update={"mode": SweepMode.REPORT}))
+        assert plan.delete == ()
+        for thing in found:
+            assert sum(f"The computer record {thing.owned.name} of" in one.sentence for one in plan.kept) == 1
 
     def test_what_is_gone_meanwhile_is_no_failure(
-        self, directory: ComputerDirectory, records: Sequence[OwnedComputer]
+        self, directory: ComputerDirectory, marks: Sequence[OwnerMark]
     ) -> None:
-        plan = planned(records, set())
-        assert delete_orphans(directory, plan) == delete_orphans(directory, plan)
+        found = things(directory, marks)
+        for _ in range(2):
+            carry_out(planned(found, set()), found)
 
-    def test_one_that_cannot_be_deleted_does_not_keep_the_others(
-        self,
-        site: Site,
-        directory: ComputerDirectory,
-        mark: OwnerMark,
-        hostname: str,
-        records: Sequence[OwnedComputer],
+    def test_objects_below_go_only_where_the_configuration_says_so(
+        self, directory: ComputerDirectory, marks: Sequence[OwnerMark]
+    ) -> None:
+        with pytest.raises(HasChildren):
+            things(directory, marks, recursive=False)[0].delete()
+        assert len(things(directory, marks)) == 4
+
+    def test_one_that_may_not_be_deleted_says_so(
+        self, site: Site, directory: ComputerDirectory, mark: OwnerMark, hostname: str
     ) -> None:
         site.administrator.add_computer(f"{hostname}-X".upper(), site.other_ou, description=mark.text())
-        forbidden = directory.find(mark)
-        assert forbidden is not None
-        swept = delete_orphans(directory, planned([forbidden, *records[:2]], set()))
-        assert {each.mark for each in swept.deleted} == {each.mark for each in records[:2]}
-        (kept,) = swept.not_deleted
-        assert kept.owned.mark == mark
-        assert "insufficientAccessRights" in kept.reason
-
-    def test_what_is_no_computer_record_is_not_looked_at(
-        self, site: Site, directory: ComputerDirectory, records: Sequence[OwnedComputer]
-    ) -> None:
-        others: list[Owned] = [each.model_copy(update={"what": "VM"}) for each in as_owned(records)]
-        plan = orphans(others, set(), CONTROLLER, DELETE, datetime.now(UTC) + LATER)
-        assert {verdict.owned.what for verdict in plan.delete} == {"VM"} != {WHAT}
-        assert delete_orphans(directory, plan).deleted == ()
-        assert all(site.administrator.exists(each.dn) for each in records)
+        (forbidden,) = things(directory, [mark])
+        with pytest.raises(PermissionDenied, match="insufficientAccessRights"):
+            forbidden.delete()

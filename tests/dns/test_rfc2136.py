@@ -13,11 +13,13 @@ import dns.message
 import pytest
 from dns.rcode import Rcode
 
+from activities.swept_things import dns_records
 from poolwright.dns.base import Changes, DNSProvider
 from poolwright.dns.errors import AuthenticationFailed, InvalidSettings, PermissionDenied, Transient
 from poolwright.dns.names import owner_name
 from poolwright.dns.registry import open_dns_provider
-from poolwright.domain.sweep import Owned, SweepMode, SweepRules, orphans
+from poolwright.domain.resources import SweepMode, SweepSettings
+from poolwright.domain.sweep import orphans
 from tests.dns.account import ADDRESS, OURS, REVERSE, THEIRS, forward, mark_of, record_of, reverse
 from tests.dns.harness import Seen
 from tests.dns.relay import Relay
@@ -312,19 +314,15 @@ class TestSweep:
         stays = seen(server)
         for server_id in ("lost", "lost-too"):
             provider.upsert(mark_of(server_id), record_of(f"{server_id}.{ZONE}", ptr=True))
-        rules = SweepRules(mode=SweepMode.DELETE, grace_seconds=HOUR, cap=10)
+        settings = SweepSettings(mode=SweepMode.DELETE, grace_seconds=HOUR, cap=10)
         first_seen: Mapping[str, datetime] = {}
         for now in (datetime(2026, 5, 4, 12, tzinfo=UTC), datetime(2026, 5, 4, 13, tzinfo=UTC)):
-            records = {record.fqdn: record for record in provider.list_owned()}
-            things = [
-                Owned(what="DNS record", reference=record.fqdn, mark=record.mark, first_seen_at=now)
-                for record in records.values()
-            ]
-            remembered = [thing.remembered(first_seen) for thing in things]
-            plan = orphans(remembered, {"lives"}, OURS, rules, now)
+            things = {thing.owned.key: thing for thing in dns_records(provider, now)}
+            remembered = [thing.owned.remembered(first_seen) for thing in things.values()]
+            plan = orphans(remembered, {"lives"}, OURS, settings, now)
             first_seen = plan.first_seen()
             for verdict in plan.delete:
-                provider.delete(verdict.owned.mark, verdict.owned.reference, records[verdict.owned.reference].addresses)
+                assert things[verdict.owned.key].delete()
         assert plan.summary() == "2 orphans to delete, 1 with a living server"
         assert seen(server) == stays
 

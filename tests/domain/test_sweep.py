@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from poolwright.domain.identities import OwnerMark
-from poolwright.domain.sweep import Owned, Reason, SweepMode, SweepPlan, SweepRules, Verdict, orphans
+from poolwright.domain.resources import SweepMode, SweepSettings
+from poolwright.domain.sweep import Owned, Reason, SweepPlan, Verdict, orphans
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 OURS = "controller-1"
-DELETING = SweepRules(mode=SweepMode.DELETE, grace_seconds=3600, cap=2)
+DELETING = SweepSettings(mode=SweepMode.DELETE, grace_seconds=3600, cap=2)
 FEW = settings(max_examples=60, deadline=None)
 
 
@@ -28,7 +29,7 @@ def owned(server_id: str, hours: float = 2, controller_id: str = OURS, reference
     )
 
 
-def plan(*found: Owned, live: frozenset[str] = frozenset(), rules: SweepRules = DELETING) -> SweepPlan:
+def plan(*found: Owned, live: frozenset[str] = frozenset(), rules: SweepSettings = DELETING) -> SweepPlan:
     return orphans(found, live, OURS, rules, NOW)
 
 
@@ -80,13 +81,13 @@ class TestRound:
         assert "one round deletes at most 2" in only(round_.kept).sentence
 
     def test_report_mode_says_what_it_would_delete_and_deletes_nothing(self) -> None:
-        round_ = plan(*map(owned, "abc"), rules=SweepRules(grace_seconds=3600, cap=2))
+        round_ = plan(*map(owned, "abc"), rules=SweepSettings(grace_seconds=3600, cap=2))
         assert not round_.delete
         assert [verdict.reason for verdict in round_.kept] == [Reason.CAP, Reason.REPORT_ONLY, Reason.REPORT_ONLY]
         assert "would be deleted" in round_.kept[-1].sentence
 
     def test_reporting_is_what_it_does_unless_told_otherwise(self) -> None:
-        assert SweepRules().mode is SweepMode.REPORT
+        assert SweepSettings().mode is SweepMode.REPORT
 
     def test_two_things_of_one_server_are_two(self) -> None:
         assert len(plan(owned("a"), owned("a", reference="other.vdi.example")).delete) == 2
@@ -120,7 +121,7 @@ things = st.builds(
 founds = st.lists(things, max_size=12)
 lives = st.frozensets(st.sampled_from("abcdefgh"))
 rule_sets = st.builds(
-    SweepRules, mode=st.sampled_from(SweepMode), grace_seconds=st.sampled_from([0, 1, 3600]), cap=st.integers(0, 10)
+    SweepSettings, mode=st.sampled_from(SweepMode), grace_seconds=st.sampled_from([0, 1, 3600]), cap=st.integers(0, 10)
 )
 
 
@@ -128,7 +129,7 @@ class TestAlways:
     @FEW
     @given(founds, lives, rule_sets)
     def test_each_thing_gets_one_verdict_with_a_sentence(
-        self, found: list[Owned], live: frozenset[str], rules: SweepRules
+        self, found: list[Owned], live: frozenset[str], rules: SweepSettings
     ) -> None:
         round_ = orphans(found, live, OURS, rules, NOW)
         verdicts = [*round_.delete, *round_.kept]
@@ -138,7 +139,7 @@ class TestAlways:
     @FEW
     @given(founds, lives, rule_sets)
     def test_only_old_orphans_of_ours_are_deleted_and_never_more_than_the_cap(
-        self, found: list[Owned], live: frozenset[str], rules: SweepRules
+        self, found: list[Owned], live: frozenset[str], rules: SweepSettings
     ) -> None:
         round_ = orphans(found, live, OURS, rules, NOW)
         assert len(round_.delete) <= (rules.cap if rules.mode is SweepMode.DELETE else 0)
@@ -155,7 +156,7 @@ class TestAlways:
     @FEW
     @given(founds, lives, rule_sets, st.randoms())
     def test_the_order_of_the_listing_does_not_matter(
-        self, found: list[Owned], live: frozenset[str], rules: SweepRules, random: Random
+        self, found: list[Owned], live: frozenset[str], rules: SweepSettings, random: Random
     ) -> None:
         shuffled = list(found)
         random.shuffle(shuffled)
@@ -166,7 +167,7 @@ class TestAlways:
     def test_rounds_with_a_memory_leave_no_orphan_and_touch_nothing_else(
         self, found: list[Owned], live: frozenset[str], cap: int
     ) -> None:
-        rules = SweepRules(mode=SweepMode.DELETE, grace_seconds=3600, cap=cap)
+        rules = SweepSettings(mode=SweepMode.DELETE, grace_seconds=3600, cap=cap)
         there = {one.key: one for one in found}
         memory: Mapping[str, datetime] = {}
         for hour in range(len(found) + 2):

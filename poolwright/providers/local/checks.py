@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
-from poolwright.providers.base import Finding
+from poolwright.domain.findings import Finding
 from poolwright.providers.local.settings import Settings
 
 _SHELL_SECONDS: Final = 5.0

@@ -12,8 +12,9 @@ from typing import IO, Any, Final
 import psutil
 from pydantic import SecretStr
 
+from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark, machine_name
-from poolwright.providers.base import VM, Capabilities, Finding, ScriptResult, VMSpec, VMState
+from poolwright.providers.base import VM, Capabilities, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import Conflict, InvalidSettings, NotFound, ProviderError
 from poolwright.providers.local import processes
 from poolwright.providers.local.checks import check

@@ -6,8 +6,9 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
-from poolwright.providers.base import VM, Capabilities, Finding, ScriptResult, VMSpec, VMState
+from poolwright.providers.base import VM, Capabilities, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import (
     CapacityUnavailable,
     Conflict,
