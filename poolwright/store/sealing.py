@@ -2,8 +2,10 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import mkstemp
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
@@ -89,28 +91,35 @@ def load_keys(key_file: Path) -> list[str]:
     A missing file is made, with one new key and mode 0600. Raises `KeyProblem` when others may read the file.
     """
     if not key_file.exists():
-        write_keys(key_file, [new_key()])
+        # Processes that start at once must agree on one key: the first link wins, and replaces nothing.
+        with _written(key_file, [new_key()]) as written, suppress(FileExistsError):
+            os.link(written, key_file)
     if key_file.stat().st_mode & 0o077:
         raise KeyProblem(f"the key file {key_file} can be read by others: chmod 600 {key_file}")
     return [line.strip() for line in key_file.read_text().splitlines() if line.strip()]
 
 
 def write_keys(key_file: Path, keys: Sequence[str]) -> None:
-    """Write the ring with mode 0600, all or nothing."""
+    """Write the ring with mode 0600 in place of the one before, all or nothing."""
+    with _written(key_file, keys) as written:
+        written.replace(key_file)
+
+
+@contextmanager
+def _written(key_file: Path, keys: Sequence[str]) -> Iterator[Path]:
+    """A file beside the key file, with mode 0600, that holds these keys. What is done with it survives a power cut."""
     key_file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = key_file.with_name(f"{key_file.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write("".join(f"{key}\n" for key in keys))
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor, name = mkstemp(dir=key_file.parent, prefix=f"{key_file.name}.")
     try:
-        if key_file.exists():
-            temporary.replace(key_file)
-        else:
-            # Two processes that start at once must agree on one key: the first link wins.
-            os.link(temporary, key_file)
-    except FileExistsError:
-        pass
+        with os.fdopen(descriptor, "w") as file:
+            file.write("".join(f"{key}\n" for key in keys))
+            file.flush()
+            os.fsync(file.fileno())
+        yield Path(name)
     finally:
-        temporary.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
+    directory = os.open(key_file.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
