@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -42,6 +42,9 @@ _MODELS: Mapping[str, type[Model]] = {
     "ldap": LDAPConfig,
     "static_server": StaticServer,
 }
+
+
+_OF_POOL = select(DocumentRow).where(DocumentRow.pool == bindparam("pool")).order_by(DocumentRow.kind, DocumentRow.name)
 
 
 class UnknownDocument(LookupError):
@@ -102,6 +105,11 @@ def rows(session: Session, kind: str | None = None) -> list[DocumentRow]:
     if kind is not None:
         query = query.where(DocumentRow.kind == kind)
     return list(session.scalars(query))
+
+
+def rows_of_pool(session: Session, pool: str) -> list[DocumentRow]:
+    """The pool's autoscale and staging configs, by kind and name."""
+    return list(session.scalars(_OF_POOL, {"pool": pool}))
 
 
 def load(session: Session, kind: str, name: str) -> Document:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Row, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
@@ -79,13 +79,23 @@ def open_store(url: str, sealer: Sealer, clock: Callable[[], datetime] = utc_now
     raise DatabaseURLError(f"the database {parsed.get_backend_name()!r} is not supported; use sqlite or postgresql")
 
 
+def writes(session: Session) -> bool:
+    """Whether this is a transaction of `Store.write`."""
+    return bool(session.connection().get_execution_options().get("poolwright_write", False))
+
+
 def fetch(session: Session, statement: Executable, **values: object) -> Sequence[Row[Any]]:
     """Rows of a statement of columns, without the session's own machinery, which takes longer than the database does.
 
     Sees what the session has changed so far.
     """
+    return execute(session, statement, **values).all()
+
+
+def execute(session: Session, statement: Executable, **values: object) -> CursorResult[Any]:
+    """Run a statement as `fetch` does. What it changes, objects that the session already holds do not show."""
     session.flush()
-    return session.connection().execute(statement, values).all()
+    return session.connection().execute(statement, values)
 
 
 def _sqlite_engine(url: str) -> Engine:

@@ -7,7 +7,7 @@ one transaction. No race, no second worker and no aggressive mode passes a cap.
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import ConnectionType, DockerAgentAutoscale, ServerAutoscale
@@ -16,8 +16,16 @@ from poolwright.domain.hostnames import lowest_free
 from poolwright.domain.resources import PoolType, VMProviderConfig
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
+from poolwright.store.engine import fetch
 from poolwright.store.identifiers import new_id
 from poolwright.store.tables import EXISTING, HistoryRow, ServerRow
+
+_SLOTS = select(func.count().label("slots")).where(ServerRow.state.in_(EXISTING))
+_ON_PROVIDER = _SLOTS.where(ServerRow.vm_provider == bindparam("name"))
+_OF_AUTOSCALE = _SLOTS.where(ServerRow.autoscale == bindparam("name"))
+
+_HOSTNAME_LOCK = text("SELECT pg_advisory_xact_lock(7066802)")
+"""PostgreSQL: whoever gives out a host name holds it, since configs that share no cap share all names."""
 
 
 class Slot(Model):
@@ -53,12 +61,18 @@ def provider_usage(session: Session, name: str) -> Usage:
     row = documents.get_row(session, "vm_provider", name)
     config = documents.load_without_secrets(row)
     assert isinstance(config, VMProviderConfig)
-    return Usage(in_use=_count(session, ServerRow.vm_provider == name), max_instances=config.max_instances)
+    return Usage(in_use=provider_in_use(session, name), max_instances=config.max_instances)
+
+
+def provider_in_use(session: Session, name: str) -> int:
+    """How many slots of this VM provider config are taken."""
+    return int(fetch(session, _ON_PROVIDER, name=name)[0].slots)
 
 
 def autoscale_usage(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> Usage:
     """Slots of this autoscale config."""
-    return Usage(in_use=_count(session, ServerRow.autoscale == autoscale.name), max_instances=autoscale.max_instances)
+    in_use = int(fetch(session, _OF_AUTOSCALE, name=autoscale.name)[0].slots)
+    return Usage(in_use=in_use, max_instances=autoscale.max_instances)
 
 
 def reserve(
@@ -78,7 +92,7 @@ def reserve(
         return existing
     left_of_config = autoscale_usage(session, autoscale).left
     left_of_provider = {slot.vm_provider: provider_usage(session, slot.vm_provider).left for slot in slots}
-    taken = _hostnames(session)
+    taken = lock_hostnames(session)
     reserved: list[str] = []
     for index, slot in enumerate(slots):
         left = left_of_provider[slot.vm_provider]
@@ -103,12 +117,19 @@ def rename(session: Session, row: ServerRow) -> None:
     assert isinstance(autoscale, ServerAutoscale | DockerAgentAutoscale)
     row.hostname = lowest_free(
         autoscale.hostname_pattern,
-        _hostnames(session),
+        lock_hostnames(session),
         pool=row.pool,
         zone=row.zone,
         autoscale=row.autoscale,
         server_id=row.id,
     )
+
+
+def lock_hostnames(session: Session) -> set[str]:
+    """Every host name that is taken; nobody else gives one out until the transaction ends. Take this lock last."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(_HOSTNAME_LOCK)
+    return set(session.scalars(select(ServerRow.hostname).where(ServerRow.state != ServerState.DELETED)))
 
 
 def _new_row(
@@ -161,12 +182,3 @@ def _copy_limits(row: ServerRow, autoscale: ServerAutoscale | DockerAgentAutosca
     row.cores = autoscale.agent_cores_override
     row.memory_mib = autoscale.agent_memory_override_mib
     row.gpus = autoscale.agent_gpus_override
-
-
-def _count(session: Session, condition: object) -> int:
-    query = select(func.count()).select_from(ServerRow).where(ServerRow.state.in_(EXISTING))
-    return session.scalar(query.where(condition)) or 0  # type: ignore[arg-type]
-
-
-def _hostnames(session: Session) -> set[str]:
-    return set(session.scalars(select(ServerRow.hostname).where(ServerRow.state != ServerState.DELETED)))

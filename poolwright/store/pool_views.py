@@ -63,15 +63,24 @@ _QUEUE = (
     .where(SessionRow.pool == bindparam("pool"), SessionRow.state == SessionState.QUEUED)
     .order_by(SessionRow.priority.desc(), SessionRow.requested_at, SessionRow.id)
 )
+_WAITING = _QUEUE.with_only_columns(
+    SessionRow.id,
+    SessionRow.user,
+    SessionRow.kind,
+    SessionRow.requested_at,
+    SessionRow.priority,
+    SessionRow.zone,
+    SessionRow.workspace,
+)
 _SESSION_VIEWS = TypeAdapter(list[SessionView])
 _NO_SIZE = Size()
 
 
 def waiting_sessions(
-    tx: Transaction, pool: str, rows: Sequence[SessionRow] | None = None
+    tx: Transaction, pool: str, queued: Sequence[SessionRow] | None = None
 ) -> tuple[WaitingSession, ...]:
-    """The pool's queue in the order in which it is served."""
-    rows = queued_rows(tx, pool) if rows is None else rows
+    """The pool's queue, or these rows of it, in the order in which it is served."""
+    rows: Sequence[Any] = fetch(tx, _WAITING, pool=pool) if queued is None else queued
     workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
     return tuple(
         WaitingSession(
@@ -80,7 +89,7 @@ def waiting_sessions(
             kind=SessionKind(row.kind),
             requested_at=row.requested_at,
             priority=row.priority,
-            zone=_zone_of(row, workspaces),
+            zone=_zone_of(row.workspace, workspaces) or row.zone,
             workspace=row.workspace,
             image=workspaces[row.workspace].image if row.workspace else None,
             size=_size_of(row.workspace, workspaces),
@@ -109,12 +118,13 @@ def pool_servers(
 def placement_rules(tx: Transaction, pool: str) -> PlacementRules:
     """How this pool's zones rank their servers."""
     row = documents.get_row(tx, "pool", pool)
-    zones = {
-        zone.name: zone
-        for zone in map(documents.load_without_secrets, documents.rows(tx, "zone"))
-        if isinstance(zone, Zone)
-    }
-    return PlacementRules(pool_type=PoolType(row.body["type"]), zones=zones)
+    return PlacementRules(pool_type=PoolType(row.body["type"]), zones=all_zones(tx))
+
+
+def all_zones(tx: Transaction) -> Mapping[str, Zone]:
+    """Every zone by its name."""
+    zones = map(documents.load_without_secrets, documents.rows(tx, "zone"))
+    return {zone.name: zone for zone in zones if isinstance(zone, Zone)}
 
 
 def queued_rows(tx: Transaction, pool: str) -> list[SessionRow]:
@@ -157,9 +167,9 @@ def _size_of(name: str | None, workspaces: Mapping[str, Workspace]) -> Size:
     return Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
 
 
-def _zone_of(row: SessionRow, workspaces: Mapping[str, Workspace]) -> str | None:
-    workspace = workspaces.get(row.workspace) if row.workspace else None
-    return workspace.zone if workspace and workspace.zone else row.zone
+def _zone_of(name: str | None, workspaces: Mapping[str, Workspace]) -> str | None:
+    workspace = workspaces.get(name) if name else None
+    return workspace.zone if workspace else None
 
 
 def _asleep_agents(tx: Transaction, pool: str, now: datetime) -> set[str | None]:

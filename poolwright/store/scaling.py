@@ -1,9 +1,9 @@
 """Snapshots for decisions, and what decisions leave behind. All of one decision happens in one write transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -20,11 +20,19 @@ from poolwright.domain.scaling import (
 )
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger
-from poolwright.store.pool_views import placement_rules, pool_servers, waiting_sessions
+from poolwright.store.engine import execute, fetch, writes
+from poolwright.store.pool_views import all_zones, pool_servers, waiting_sessions
 from poolwright.store.staging import staging_needs
 from poolwright.store.tables import DecisionRow, DocumentRow, PlaceMemoryRow, ScalingRow, ServerRow
 
 DECISIONS_KEPT = timedelta(days=14)
+
+# Built once, for rounds over many pools: see `engine.fetch`.
+_UNAVAILABLE = select(PlaceMemoryRow.place, PlaceMemoryRow.until).where(
+    PlaceMemoryRow.vm_provider == bindparam("vm_provider"), PlaceMemoryRow.until > bindparam("now")
+)
+_DECISION = select(DecisionRow.plan).where(DecisionRow.id == bindparam("decision"))
+_CONFIRM = update(DecisionRow).where(DecisionRow.id == bindparam("decision")).values(confirmed_at=bindparam("now"))
 
 
 class Decision(Model):
@@ -72,8 +80,10 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     until the commit. Raises `UnknownDocument`."""
     autoscale = load_autoscale(session, name)
     row = documents.get_row(session, "autoscale", name)
-    zones = placement_rules(session, autoscale.pool).zones
-    memory = session.get(ScalingRow, name)
+    zones = all_zones(session)
+    # Held, as documents are: what was counted against the config until now must not be overwritten by the plan.
+    memory = session.info["scaling", name] = session.get(ScalingRow, name, with_for_update=writes(session) or None)
+    declared = documents.rows_of_pool(session, autoscale.pool)
     providers = tuple(
         _provider_cap(session, provider, now) for provider in (autoscale.vm_provider, *autoscale.fallback_vm_providers)
     )
@@ -87,9 +97,9 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
         paused=memory.paused_because if memory else None,
         servers=pool_servers(session, autoscale.pool, now),
         waiting=waiting_sessions(session, autoscale.pool),
-        staging=staging_needs(session, autoscale),
+        staging=staging_needs(session, autoscale, declared),
         providers=providers,
-        siblings=_siblings(session, autoscale, now),
+        siblings=_siblings(session, autoscale, declared, now),
         failures=_failures(memory),
         downscale_wanted_since=memory.downscale_wanted_since if memory else None,
     )
@@ -101,7 +111,7 @@ def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
     A decision that says the same as the one before it only renews that one's time.
     """
     autoscale, now = snapshot.autoscale, plan.at
-    memory = _memory(session, autoscale.name)
+    memory = session.get(ScalingRow, autoscale.name) or _memory(session, autoscale.name)
     memory.failures = plan.failures.model_dump(mode="json")
     memory.downscale_wanted_since, memory.decided_at = plan.downscale_wanted_since, now
     decision_id = _keep_decision(session, memory, autoscale, plan)
@@ -214,10 +224,11 @@ def _keep_decision(
     session: Session, memory: ScalingRow, autoscale: ServerAutoscale | DockerAgentAutoscale, plan: Plan
 ) -> str:
     body = plan.model_dump(mode="json")
-    newest = session.get(DecisionRow, f"{autoscale.name}-{memory.decisions}")
-    if newest is not None and not plan.actions and _says(newest.plan) == _says(body):
-        newest.confirmed_at = plan.at
-        return newest.id
+    newest_id = f"{autoscale.name}-{memory.decisions}"
+    newest = fetch(session, _DECISION, decision=newest_id)
+    if newest and not plan.actions and _says(newest[0].plan) == _says(body):
+        execute(session, _CONFIRM, decision=newest_id, now=plan.at)
+        return newest_id
     memory.decisions += 1
     decision_id = f"{autoscale.name}-{memory.decisions}"
     session.add(
@@ -236,25 +247,31 @@ def _provider_cap(session: Session, name: str, now: datetime) -> ProviderCap:
     row = documents.get_row(session, "vm_provider", name)
     config = documents.load_without_secrets(row)
     assert isinstance(config, VMProviderConfig)
-    query = select(PlaceMemoryRow).where(PlaceMemoryRow.vm_provider == name, PlaceMemoryRow.until > now)
     return ProviderCap(
         vm_provider=name,
         max_instances=config.max_instances,
-        in_use=ledger.provider_usage(session, name).in_use,
+        in_use=ledger.provider_in_use(session, name),
         places=tuple(row.facts.get("places", ())),
-        unavailable_until={memory.place: memory.until for memory in session.scalars(query)},
+        unavailable_until={
+            memory.place: memory.until for memory in fetch(session, _UNAVAILABLE, vm_provider=name, now=now)
+        },
     )
 
 
 def _siblings(
-    session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale, now: datetime
+    session: Session,
+    autoscale: ServerAutoscale | DockerAgentAutoscale,
+    declared: Sequence[DocumentRow],
+    now: datetime,
 ) -> tuple[SiblingConfig, ...]:
     found = []
-    for name in autoscales_of_pool(session, autoscale.pool):
-        other = load_autoscale(session, name) if name != autoscale.name else None
-        if other is None or not other.enabled or other.observe:
+    for row in declared:
+        if row.kind != "autoscale" or row.name == autoscale.name:
             continue
-        memory = session.get(ScalingRow, name)
+        other = load_autoscale(session, row.name)
+        if not other.enabled or other.observe:
+            continue
+        memory = session.get(ScalingRow, row.name)
         caps = [_provider_cap(session, one, now) for one in (other.vm_provider, *other.fallback_vm_providers)]
         found.append(
             sibling_of(

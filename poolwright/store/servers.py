@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from poolwright.domain.resources import PoolType
 from poolwright.domain.servers import HistoryEntry, Server, Size
 from poolwright.domain.states import ServerState, check_transition
-from poolwright.store.documents import UnknownDocument
-from poolwright.store.tables import CheckInRow, DocumentRow, HistoryRow, ServerRow
+from poolwright.store.documents import get_row
+from poolwright.store.tables import CheckInRow, HistoryRow, ServerRow
 
 
 class UnknownServer(LookupError):
@@ -58,8 +58,7 @@ def lock_server(session: Session, server_id: str) -> ServerRow:
 
 def lock_pool(session: Session, pool: str) -> None:
     """Hold the pool until the transaction ends: sessions are placed, and servers stop taking them, one at a time."""
-    if session.get(DocumentRow, ("pool", pool), with_for_update=True) is None:
-        raise UnknownDocument(f"there is no pool {pool!r}")
+    get_row(session, "pool", pool, lock=True)
 
 
 def get_server(session: Session, server_id: str) -> Server:

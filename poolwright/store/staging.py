@@ -1,6 +1,6 @@
 """Staged sessions: started before anyone asks, handed to whoever asks for just that, thrown away when they are old."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -19,11 +19,13 @@ from poolwright.store.pool_views import placement_rules, pool_servers
 from poolwright.store.tables import DocumentRow, SessionRow
 
 
-def staging_needs(tx: Transaction, autoscale: ServerAutoscale | DockerAgentAutoscale) -> tuple[StagingNeed, ...]:
-    """What the staging configs that this autoscale config serves still lack."""
+def staging_needs(
+    tx: Transaction, autoscale: ServerAutoscale | DockerAgentAutoscale, declared: Sequence[DocumentRow]
+) -> tuple[StagingNeed, ...]:
+    """What the staging configs that this autoscale config serves still lack. `declared`: the pool's configs."""
     needs = []
-    for staging, workspace in _configs(tx, autoscale.pool):
-        if _served_by(tx, staging) == autoscale.name:
+    for staging, workspace in _configs(tx, declared):
+        if _served_by(staging, declared) == autoscale.name:
             missing = max(0, staging.desired_sessions - len(_staged(tx, staging.name)))
             needs.append(StagingNeed(staging=staging.name, size=_size(workspace), missing=missing))
     return tuple(needs)
@@ -34,10 +36,11 @@ def tend_staging(tx: Transaction, pool: str, now: datetime) -> None:
 
     Call with the pool locked, after the queue was served: people who ask come before sessions for nobody.
     """
-    for staging, workspace in _configs(tx, pool):
+    declared = documents.rows_of_pool(tx, pool)
+    for staging, workspace in _configs(tx, declared):
         staged = _staged(tx, staging.name)
         wanted = staging.desired_sessions
-        asleep = _asleep(tx, staging, now)
+        asleep = _asleep(tx, _served_by(staging, declared), now)
         for index, row in enumerate(staged):
             if asleep is not None:
                 _end(row, asleep, now)
@@ -110,16 +113,15 @@ def _refill(tx: Transaction, staging: Staging, workspace: Workspace, missing: in
     tx.flush()
 
 
-def _configs(tx: Transaction, pool: str) -> list[tuple[Staging, Workspace]]:
-    query = select(DocumentRow).where(DocumentRow.kind == "staging", DocumentRow.pool == pool)
-    found = []
-    for row in tx.scalars(query.order_by(DocumentRow.name)):
+def _configs(tx: Transaction, declared: Sequence[DocumentRow]) -> Iterator[tuple[Staging, Workspace]]:
+    for row in declared:
+        if row.kind != "staging":
+            continue
         staging = documents.load_without_secrets(row)
         assert isinstance(staging, Staging)
         workspace = documents.load_without_secrets(documents.get_row(tx, "workspace", staging.workspace))
         assert isinstance(workspace, Workspace)
-        found.append((staging, workspace))
-    return found
+        yield staging, workspace
 
 
 def _staged(tx: Transaction, staging: str) -> list[SessionRow]:
@@ -127,16 +129,18 @@ def _staged(tx: Transaction, staging: str) -> list[SessionRow]:
     return list(tx.scalars(query.order_by(SessionRow.requested_at, SessionRow.id)))
 
 
-def _served_by(tx: Transaction, staging: Staging) -> str | None:
+def _served_by(staging: Staging, declared: Sequence[DocumentRow]) -> str | None:
     """The one autoscale config that makes room for it: its own, or the first of its pool and zone."""
     if staging.autoscale is not None:
         return staging.autoscale
-    return next((name for name, body in _autoscales(tx, staging.pool).items() if body["zone"] == staging.zone), None)
+    return next(
+        (row.name for row in declared if row.kind == "autoscale" and row.body["zone"] == staging.zone),
+        None,
+    )
 
 
-def _asleep(tx: Transaction, staging: Staging, now: datetime) -> str | None:
-    """Why it must have no sessions now, or None."""
-    name = _served_by(tx, staging)
+def _asleep(tx: Transaction, name: str | None, now: datetime) -> str | None:
+    """Why what this autoscale config makes room for must have no sessions now, or None."""
     if name is None:
         return None
     config = documents.load_without_secrets(documents.get_row(tx, "autoscale", name))
@@ -145,11 +149,6 @@ def _asleep(tx: Transaction, staging: Staging, now: datetime) -> str | None:
         return f"the autoscale config {name} is disabled"
     state = active_at(config.schedules, now)
     return None if state.active else f"the autoscale config {name} is not active: {state.reason}"
-
-
-def _autoscales(tx: Transaction, pool: str) -> Mapping[str, Mapping[str, object]]:
-    query = select(DocumentRow).where(DocumentRow.kind == "autoscale", DocumentRow.pool == pool)
-    return {row.name: row.body for row in tx.scalars(query.order_by(DocumentRow.name))}
 
 
 def _end(row: SessionRow, reason: str, now: datetime) -> None:

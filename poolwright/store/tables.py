@@ -23,7 +23,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from poolwright.domain.states import ServerState
 
-
 EXISTING = tuple(state for state in ServerState if state is not ServerState.DELETED)
 """States of rows that count. Ask for these and not for "not deleted": only so an index leaves out the many rows of the
 past."""
