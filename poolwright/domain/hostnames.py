@@ -12,7 +12,8 @@ DNS_LABEL_LIMIT = 63
 _FIELDS = frozenset({"pool", "zone", "autoscale", "id", "n"})
 _LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
 _WIDTH = re.compile(r"^0?\d{0,2}$")
-_LONGEST_ID = "s" + "0" * 11
+LONGEST_ID = "s" + "0" * 11
+"""A server id of the longest kind."""
 
 
 class HostnameProblem(ValueError):
@@ -38,7 +39,7 @@ def check_pattern(pattern: str, *, pool: str, zone: str, autoscale: str, limit: 
         fields.add(field)
     if not fields & {"n", "id"}:
         raise HostnameProblem(f"the host name pattern {pattern!r} gives one name for all servers: add {{n}} or {{id}}")
-    longest = render(pattern, pool=pool, zone=zone, autoscale=autoscale, server_id=_LONGEST_ID, number=max(servers, 1))
+    longest = render(pattern, pool=pool, zone=zone, autoscale=autoscale, server_id=LONGEST_ID, number=max(servers, 1))
     if not _LABEL.match(longest):
         raise HostnameProblem(
             f"the host name pattern {pattern!r} gives {longest!r}; "

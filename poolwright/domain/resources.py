@@ -149,8 +149,10 @@ class DNSProviderConfig(Model):
 
     kind: Literal["dns_provider"] = "dns_provider"
     name: Name
-    provider: Literal["route53", "azure", "digitalocean", "gcp", "oci", "rfc2136"]
+    provider: str
+    """Which service: `rfc2136`, ..."""
     settings: Json = Field(default_factory=dict)
+    """The service's own settings, see its page. Unknown keys are refused."""
     sweep: SweepSettings = SweepSettings()
     """DNS records that outlived their servers."""
 

@@ -15,7 +15,7 @@ class Capabilities(Model):
     """What a provider can do, as data."""
 
     runs_script_in_guest: bool = False
-    """True: the startup script is run by `run_startup_script` once the VM is up, rather than handed over at creation."""
+    """True: the startup script is run by `run_startup_script` once the VM is up, not handed over at creation."""
     startup_script_limit_bytes: int | None = None
     """Largest rendered script; None: no limit worth naming."""
     address_at_creation: bool = False
@@ -137,5 +137,8 @@ class ProviderFactory(Protocol):
     """What each provider package offers to the registry."""
 
     def __call__(self, settings: Mapping[str, Any], controller_id: str) -> Provider:
-        """Open the provider. `settings` are this provider's own, secrets resolved; raises pydantic's ValidationError."""
+        """Open the provider. `settings` are this provider's own, secrets resolved.
+
+        Raises pydantic's ValidationError.
+        """
         ...

@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from starter.cli import configuration, decisions, keys, pools, processes, providers, servers, sessions, stack
+from starter.cli import (
+    configuration,
+    decisions,
+    keys,
+    pools,
+    processes,
+    providers,
+    records,
+    servers,
+    sessions,
+    stack,
+    sweeps,
+)
 from starter.cli.program import Program
 
 app = typer.Typer(
@@ -72,6 +84,9 @@ app.add_typer(keys.api_key, name="api-key")
 app.add_typer(keys.secrets, name="secrets")
 app.add_typer(processes.database, name="database")
 app.add_typer(providers.app, name="provider")
+app.add_typer(records.dns, name="dns")
+app.add_typer(records.directory, name="directory")
+app.add_typer(sweeps.app, name="sweep")
 
 
 def main() -> None:

@@ -10,6 +10,9 @@ from typing import Final
 import typer
 
 _DOCUMENTS: Final = "SELECT name FROM documents WHERE kind = ? ORDER BY name"
+_SWEPT: Final = (
+    "SELECT DISTINCT name FROM documents WHERE kind IN ('vm_provider', 'dns_provider', 'ldap') ORDER BY name"
+)
 _SERVERS: Final = "SELECT hostname FROM servers WHERE state != 'deleted' ORDER BY hostname"
 _SESSIONS: Final = "SELECT id FROM sessions WHERE state != 'ended' ORDER BY requested_at"
 _KEYS: Final = "SELECT name FROM api_keys WHERE revoked_at IS NULL ORDER BY name"
@@ -40,6 +43,11 @@ def documents_of(kind: str) -> Complete:
         return _matching(context, incomplete, _DOCUMENTS, kind)
 
     return complete
+
+
+def swept_documents(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of configs that have a sweep."""
+    return _matching(context, incomplete, _SWEPT)
 
 
 def named_documents(context: typer.Context, incomplete: str) -> list[str]:

@@ -124,12 +124,18 @@ def delete(kind: Kind, name: Name) -> None:
     Example:
       poolwright delete autoscale demo-local
     """
-    from starter.cli.temporal import wake_loops
+    from poolwright.store.sweeps import SWEPT_KINDS
+    from starter.cli.temporal import tell, wake_loops
     from starter.configuration.deleting import delete_document
 
     with open_database() as store:
         delete_document(
             store, kind, name, on_applied=lambda names: wake_loops(store, names, "the configuration was deleted")
+        )
+    if kind in SWEPT_KINDS:
+        tell(
+            lambda signals: signals.sweep_settings_changed(kind, name),
+            "Temporal does not answer now; the config's sweep ends at its next look.",
         )
     note(f"Deleted {kind} {name}.")
 

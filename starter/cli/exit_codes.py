@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
 
 MEANINGS: Final[Mapping[ExitCode, str]] = {
     ExitCode.OK: "It is done.",
-    ExitCode.FAILED: "The operation failed, or `provider check` found something.",
+    ExitCode.FAILED: "The operation failed, or a check of a provider, DNS or directory found something.",
     ExitCode.USAGE: "The command line cannot be understood.",
     ExitCode.DIFFERENCES: "`diff` only: applying would change something.",
     ExitCode.NOT_FOUND: "There is nothing of this name.",

@@ -6,6 +6,7 @@ from typing import Final
 from starter.cli.exit_codes import ExitCode
 
 _CODES: Final[Mapping[str, ExitCode]] = {
+    "poolwright.dns.registry.UnknownDNSProvider": ExitCode.NOT_FOUND,
     "poolwright.providers.errors.ProviderError": ExitCode.FAILED,
     "poolwright.providers.registry.UnknownProvider": ExitCode.NOT_FOUND,
     "poolwright.store.api_keys.APIKeyProblem": ExitCode.REFUSED,

@@ -1,6 +1,6 @@
 """`pool list|show|pause|resume|rollout`."""
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -140,23 +140,12 @@ def _change(
         names = _autoscales(tx, pool)
         for autoscale in names:
             remember(tx, autoscale)
-    _tell(names, tell)
 
-
-def _tell(names: Sequence[str], tell: "Callable[[Signals, str], Coroutine[Any, Any, object]]") -> None:
-    from temporalio.service import RPCError
-
-    from starter.connection import TemporalUnreachable
-
-    async def tell_all() -> None:
-        signals = await temporal.open_signals()
+    async def tell_all(signals: "Signals") -> None:
         for autoscale in names:
             await tell(signals, autoscale)
 
-    try:
-        temporal.run(tell_all)
-    except (TemporalUnreachable, RPCError):
-        note("Temporal does not answer now; it is stored, and holds from the next decision on.")
+    temporal.tell(tell_all, "Temporal does not answer now; it is stored, and holds from the next decision on.")
 
 
 def _autoscales(tx: "Session", pool: str) -> list[str]:

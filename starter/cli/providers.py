@@ -7,7 +7,7 @@ import typer
 
 from starter.cli import completion
 from starter.cli.database import open_database
-from starter.cli.exit_codes import ExitCode
+from starter.cli.findings import report_findings
 from starter.cli.output import Output, OutputFormat, emit, note, print_table
 
 if TYPE_CHECKING:
@@ -75,11 +75,7 @@ def check(
     """
     with open_database() as store:
         findings = list(_findings(store, name))
-    data = [finding.model_dump(mode="json") for finding in findings]
-    rows = [(finding.setting, finding.problem, finding.remedy) for finding in findings]
-    emit(output, data, lambda: print_table(("setting", "problem", "remedy"), rows, f"{name} is fine."))
-    if findings:
-        raise typer.Exit(ExitCode.FAILED)
+    report_findings(name, findings, output)
 
 
 def _findings(store: "Store", name: str) -> "Iterator[Finding]":

@@ -43,6 +43,21 @@ def run(work: Callable[[], Coroutine[Any, Any, _Result]]) -> _Result:
     return asyncio.run(work())
 
 
+def tell(work: "Callable[[Signals], Coroutine[Any, Any, object]]", else_note: str) -> None:
+    """Tell workflows what is stored already. When Temporal is away, `else_note` says so: they will read it there."""
+    from temporalio.service import RPCError
+
+    from starter.connection import TemporalUnreachable
+
+    async def tell_all() -> None:
+        await work(await open_signals())
+
+    try:
+        run(tell_all)
+    except (TemporalUnreachable, RPCError):
+        note(else_note)
+
+
 def wake_loops(store: "Store", autoscales: Sequence[str], why: str) -> None:
     """Start or wake the scaling loops of these configs. When Temporal is away, they come by themselves later."""
     from temporalio.service import RPCError

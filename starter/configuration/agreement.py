@@ -2,8 +2,17 @@
 
 from collections.abc import Iterator
 
-from poolwright.domain.autoscale import ConnectionType, CredentialType, DockerAgentAutoscale, ServerAutoscale
-from poolwright.domain.resources import PoolType, Staging
+from poolwright.directory.errors import DirectoryError
+from poolwright.dns.names import NameProblem, server_fqdn
+from poolwright.domain.autoscale import (
+    ComputerRecord,
+    ConnectionType,
+    CredentialType,
+    DockerAgentAutoscale,
+    ServerAutoscale,
+)
+from poolwright.domain.hostnames import LONGEST_ID
+from poolwright.domain.resources import LDAPConfig, PoolType, Staging
 from starter.configuration.problems import shown
 from starter.configuration.whole import Autoscale, Finding, Subject, Whole
 
@@ -14,6 +23,7 @@ def disagreements(whole: Whole) -> Iterator[Finding]:
         yield from _pool_type(whole, autoscale)
         yield from _fallbacks(autoscale)
         yield from _timings(autoscale)
+        yield from _dns_names(autoscale)
         if isinstance(autoscale, ServerAutoscale):
             yield from _connection(autoscale)
             yield from _computer_record(whole, autoscale)
@@ -120,12 +130,48 @@ def _computer_record(whole: Whole, autoscale: ServerAutoscale) -> Iterator[Findi
             remedy="Write each URL with ldaps://.",
             value=shown(plain[0]),
         )
-    if _domain_parts(record.ou_dn) != _domain_parts(ldap.search_base):
+    same_domain = _domain_parts(record.ou_dn) == _domain_parts(ldap.search_base)
+    if not same_domain:
         yield Finding(
             subjects=(_about(autoscale, "computer_record", "ou_dn"), Subject("ldap", ldap.name, ("search_base",))),
             what=f"is in another domain than the search_base of ldap {ldap.name!r}, which is {ldap.search_base!r}",
             remedy="End it with the same DC parts.",
             value=shown(record.ou_dn),
+        )
+    if same_domain and not plain:
+        yield from _unusable_directory(autoscale, record, ldap)
+
+
+def _unusable_directory(autoscale: ServerAutoscale, record: ComputerRecord, ldap: LDAPConfig) -> Iterator[Finding]:
+    """What the directory's own code refuses without asking anybody."""
+    from poolwright.directory import open_directory
+
+    try:
+        open_directory(ldap, controller_id="")
+    except DirectoryError as error:
+        subjects = (Subject("ldap", ldap.name), _about(autoscale, "computer_record", "ldap"))
+        yield Finding(subjects, error.problem, f"{error.remedy[:1].upper()}{error.remedy[1:]}.")
+        return
+    from poolwright.directory.names import domain_of
+
+    try:
+        domain_of(record.ou_dn, "ou_dn")
+    except DirectoryError as error:
+        subject = _about(autoscale, "computer_record", "ou_dn")
+        yield Finding((subject,), error.problem, f"{error.remedy[:1].upper()}{error.remedy[1:]}.")
+
+
+def _dns_names(autoscale: Autoscale) -> Iterator[Finding]:
+    if autoscale.dns is None:
+        return
+    try:
+        server_fqdn(LONGEST_ID, autoscale.dns.base_domain)
+    except NameProblem as problem:
+        yield Finding(
+            subjects=(_about(autoscale, "dns", "base_domain"),),
+            what=f"gives no name for a server: {problem}",
+            remedy="Write a domain name such as vdi.example.org.",
+            value=shown(autoscale.dns.base_domain),
         )
 
 

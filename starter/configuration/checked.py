@@ -1,7 +1,7 @@
 """One document: secrets fetched, files read, and checked against its model and its provider's settings."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path as FilePath
@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr, ValidationError
 
+from poolwright.dns import registry as dns_registry
 from poolwright.domain.base import Model
 from poolwright.domain.resources import PoolType
 from poolwright.providers import registry
@@ -93,19 +94,21 @@ class _Check:
         try:
             self._settings_model = settings_model(self._declared.kind, str(body.get("provider")))
         except registry.UnknownProvider:
-            self._unknown_provider(body.get("provider"))
+            self._unknown_provider(body.get("provider"), "VM provider", registry.kinds())
+        except dns_registry.UnknownDNSProvider:
+            self._unknown_provider(body.get("provider"), "DNS provider", dns_registry.kinds())
         if self._settings_model is not None:
             known = known_places(self._settings_model, settings, ("settings",))
             self._places |= {path: (types, value) for path, types, value in known}
         else:
             self._places |= {path: ((SecretStr,), text) for path, text in _texts(settings, ("settings",))}
 
-    def _unknown_provider(self, provider: Any) -> None:
+    def _unknown_provider(self, provider: Any, what: str, kinds: Sequence[str]) -> None:
         if not isinstance(provider, str):
             return
-        close = get_close_matches(provider, registry.kinds(), n=1)
-        remedy = f"Did you mean {close[0]}?" if close else f"The providers are {', '.join(registry.kinds())}."
-        self._problem(("provider",), "is no VM provider", remedy, shown(provider))
+        close = get_close_matches(provider, kinds, n=1)
+        remedy = f"Did you mean {close[0]}?" if close else f"The providers are {', '.join(kinds)}."
+        self._problem(("provider",), f"is no {what}", remedy, shown(provider))
 
     def _resolve_secrets(self) -> None:
         for path, (types, value) in self._places.items():

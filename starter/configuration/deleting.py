@@ -9,6 +9,7 @@ from poolwright.domain.servers import SessionState
 from poolwright.store import documents
 from poolwright.store.engine import Store
 from poolwright.store.static_servers import PROVIDER, unregister
+from poolwright.store.sweeps import SWEPT_KINDS, forget_sweep
 from poolwright.store.tables import ScalingRow, ServerRow, SessionRow
 from starter.configuration.applying import OnApplied
 from starter.configuration.problems import ConfigurationRefused, Problem
@@ -30,6 +31,8 @@ def delete_document(store: Store, kind: str, name: str, on_applied: OnApplied | 
         documents.delete_document(tx, kind, name)
         if kind == "static_server":
             unregister(tx, name, store.clock())
+        if kind in SWEPT_KINDS:
+            forget_sweep(tx, kind, name)
         if kind == "autoscale":
             tx.execute(delete(ScalingRow).where(ScalingRow.autoscale == name))
     if on_applied is not None and kind == "autoscale":
@@ -54,6 +57,9 @@ def _in_use(tx: Session, kind: str, name: str) -> Iterator[Problem]:
         "pool": ServerRow.pool == name,
         "vm_provider": ServerRow.vm_provider == name,
         "autoscale": ServerRow.autoscale == name,
+        # Their records could not be removed any more.
+        "dns_provider": ServerRow.dns_provider == name,
+        "ldap": ServerRow.ldap == name,
     }
     servers = servers_where(tx, columns[kind]) if kind in columns else 0
     if servers:

@@ -32,8 +32,6 @@ def document_models() -> tuple[type[Model], ...]:
 def settings_model(kind: str, provider: str) -> type[Model] | None:
     """The model of this provider's settings; None where no model is known, so that any of them may be a secret.
 
-    Raises `UnknownProvider` for a VM provider that does not exist.
+    Raises `UnknownProvider` or `UnknownDNSProvider` for one that does not exist.
     """
-    if kind == "vm_provider":
-        return registry.settings_model(provider)
-    return dns_registry.settings_model(provider) if provider in dns_registry.kinds() else None
+    return registry.settings_model(provider) if kind == "vm_provider" else dns_registry.settings_model(provider)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from poolwright.domain.resources import Pool, VMProviderConfig
+from poolwright.domain.resources import DNSProviderConfig, LDAPConfig, Pool, VMProviderConfig
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
 from poolwright.store.documents import Document, UnknownDocument
@@ -35,6 +35,11 @@ def overtaken(tx: Session, replacements: Sequence[Replacement]) -> Iterator[Find
     for before, after in replacements:
         if isinstance(before, VMProviderConfig) and isinstance(after, VMProviderConfig):
             yield from _vm_provider(tx, before, after)
+        elif isinstance(before, DNSProviderConfig) and isinstance(after, DNSProviderConfig):
+            yield from _moved(tx, after, "provider", before.provider, after.provider)
+        elif isinstance(before, LDAPConfig) and isinstance(after, LDAPConfig):
+            if before.domain.lower() != after.domain.lower():
+                yield from _moved(tx, after, "search_base", before.search_base, after.search_base)
         elif isinstance(before, Pool) and isinstance(after, Pool):
             yield from _pool(tx, before, after)
         elif isinstance(before, Autoscale) and isinstance(after, Autoscale):
@@ -63,6 +68,19 @@ def _vm_provider(tx: Session, before: VMProviderConfig, after: VMProviderConfig)
             "nobody could find their VMs any more",
             remedy="Declare a second vm_provider, and delete this one when its servers are gone.",
             value=shown(after.provider),
+        )
+
+
+def _moved(tx: Session, after: DNSProviderConfig | LDAPConfig, key: str, old: str, new: str) -> Iterator[Finding]:
+    column = ServerRow.ldap if isinstance(after, LDAPConfig) else ServerRow.dns_provider
+    in_use = servers_where(tx, column == after.name) if old != new else 0
+    if in_use:
+        yield Finding(
+            subjects=(Subject(after.kind, after.name, (key,)),),
+            what=f"cannot change from {old!r} while {servers_text(in_use)} of it exist: "
+            "nobody could find their records any more",
+            remedy=f"Declare a second {after.kind}, and delete this one when its servers are gone.",
+            value=shown(new),
         )
 
 
