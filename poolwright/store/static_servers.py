@@ -11,6 +11,7 @@ from poolwright.domain.states import ServerState
 from poolwright.domain.static_servers import StaticServer
 from poolwright.store import documents
 from poolwright.store.identifiers import new_id
+from poolwright.store.ledger import lock_hostnames
 from poolwright.store.servers import lock_pool, transition
 from poolwright.store.sessions import assign_waiting, live_sessions
 from poolwright.store.tables import HistoryRow, ServerRow
@@ -66,8 +67,7 @@ def _row(session: Session, name: str) -> ServerRow | None:
 
 
 def _new_row(session: Session, static: StaticServer, now: datetime) -> ServerRow:
-    query = select(ServerRow.id).where(ServerRow.hostname == static.name, ServerRow.state != ServerState.DELETED)
-    if session.scalar(query) is not None:
+    if static.name in lock_hostnames(session):
         raise NameInUse(f"another server has the host name {static.name!r}: choose another name")
     pool = documents.get_row(session, "pool", static.pool)
     row = ServerRow(
