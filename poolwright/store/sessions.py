@@ -16,7 +16,7 @@ from poolwright.store.identifiers import new_id
 from poolwright.store.pool_views import LIVE, placement_rules, pool_servers, queued_rows, waiting_sessions
 from poolwright.store.servers import lock_pool
 from poolwright.store.session_accounts import forget_accounts, make_account
-from poolwright.store.staging import take_staged, tend_staging
+from poolwright.store.staging import drop_stale, take_staged, tend_staging
 from poolwright.store.tables import ServerAssignmentRow, SessionRow
 
 
@@ -80,6 +80,7 @@ def assign_waiting(tx: Transaction, pool: str, now: datetime) -> list[str]:
     """Give room to waiting sessions, in order, and what is left to staging. Returns the ids that were assigned."""
     lock_pool(tx, pool)
     expire_waiting(tx, pool, now)
+    drop_stale(tx, pool, now)
     assigned = _serve_queue(tx, pool, now)
     tend_staging(tx, pool, now)
     return assigned

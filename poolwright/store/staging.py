@@ -1,6 +1,6 @@
 """Staged sessions: started before anyone asks, handed to whoever asks for just that, thrown away when they are old."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from poolwright.domain.states import ServerState
 from poolwright.store import documents
 from poolwright.store.identifiers import new_id
 from poolwright.store.pool_views import placement_rules, pool_servers
-from poolwright.store.tables import DocumentRow, SessionRow
+from poolwright.store.tables import DocumentRow, ServerRow, SessionRow
 
 
 def staging_needs(
@@ -31,8 +31,26 @@ def staging_needs(
     return tuple(needs)
 
 
+def drop_stale(tx: Transaction, pool: str, now: datetime) -> None:
+    """End staged sessions that nobody may get any more: too old, of another kind than their config wants now, asleep
+    with their autoscale config, or on a server that takes no more sessions.
+
+    Call with the pool locked, before the queue is served.
+    """
+    declared = documents.rows_of_pool(tx, pool)
+    for staging, _ in _configs(tx, declared):
+        staged = _staged(tx, staging.name)
+        asleep = _asleep(tx, _served_by(staging, declared), now) if staged else None
+        servers = _servers_of(tx, staged)
+        for row in staged:
+            stale = asleep or _too_old(row, staging, now) or _unusable(row, staging, servers[row.server_id])
+            if stale is not None:
+                _end(row, stale, now)
+    tx.flush()
+
+
 def tend_staging(tx: Transaction, pool: str, now: datetime) -> None:
-    """End staged sessions that are too old, too many or whose config sleeps; start what is missing where there is room.
+    """End staged sessions that are too many; start what is missing where there is room.
 
     Call with the pool locked, after the queue was served: people who ask come before sessions for nobody.
     """
@@ -40,17 +58,11 @@ def tend_staging(tx: Transaction, pool: str, now: datetime) -> None:
     for staging, workspace in _configs(tx, declared):
         staged = _staged(tx, staging.name)
         wanted = staging.desired_sessions
-        asleep = _asleep(tx, _served_by(staging, declared), now)
-        for index, row in enumerate(staged):
-            if asleep is not None:
-                _end(row, asleep, now)
-            elif row.requested_at + timedelta(seconds=staging.expiration_seconds) <= now:
-                _end(row, f"nobody took it for {staging.expiration_seconds} s: it is made again", now)
-            elif index >= wanted:
-                _end(row, f"staging {staging.name} wants {wanted} session(s) now", now)
+        for row in staged[wanted:]:
+            _end(row, f"staging {staging.name} wants {wanted} session(s) now", now)
         tx.flush()
-        missing = wanted - len(_staged(tx, staging.name))
-        if asleep is None and missing > 0:
+        missing = wanted - len(staged)
+        if missing > 0 and _asleep(tx, _served_by(staging, declared), now) is None:
             _refill(tx, staging, workspace, missing, now)
 
 
@@ -127,6 +139,28 @@ def _configs(tx: Transaction, declared: Sequence[DocumentRow]) -> Iterator[tuple
 def _staged(tx: Transaction, staging: str) -> list[SessionRow]:
     query = select(SessionRow).where(SessionRow.staging == staging, SessionRow.state == SessionState.STAGED)
     return list(tx.scalars(query.order_by(SessionRow.requested_at, SessionRow.id)))
+
+
+def _servers_of(tx: Transaction, staged: Sequence[SessionRow]) -> Mapping[str | None, ServerRow]:
+    ids = {row.server_id for row in staged if row.server_id is not None}
+    if not ids:
+        return {}
+    return {server.id: server for server in tx.scalars(select(ServerRow).where(ServerRow.id.in_(ids)))}
+
+
+def _too_old(row: SessionRow, staging: Staging, now: datetime) -> str | None:
+    if row.requested_at + timedelta(seconds=staging.expiration_seconds) > now:
+        return None
+    return f"nobody took it for {staging.expiration_seconds} s: it is made again"
+
+
+def _unusable(row: SessionRow, staging: Staging, server: ServerRow) -> str | None:
+    if server.state != ServerState.RUNNING:
+        return f"its server is {server.state}"
+    wanted = (staging.workspace, staging.zone, staging.permissions.model_dump(mode="json"))
+    if (row.workspace, row.zone, row.permissions) == wanted and staging.autoscale in (None, server.autoscale):
+        return None
+    return f"staging {staging.name} wants another kind of session now"
 
 
 def _served_by(staging: Staging, declared: Sequence[DocumentRow]) -> str | None:
