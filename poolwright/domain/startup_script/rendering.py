@@ -10,7 +10,7 @@ from poolwright.domain.startup_script.scanner import Piece, StrayBrace, TagUse, 
 from poolwright.domain.startup_script.tags import TAGS
 
 
-class ScriptProblems(Exception):  # noqa: N818
+class ScriptProblems(Exception):
     """A startup script cannot be rendered. Says why in full, and shows no value."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
