@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from ipaddress import ip_address
 from uuid import UUID
 
@@ -9,14 +10,18 @@ from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities.accounts import Accounts
-from activities.boundary import OUTSIDE_ERRORS, boundary, failure, words
+from activities.boundary import CONFIGURATION_ERRORS, OUTSIDE_ERRORS, boundary, failure, words
 from activities.contract import CREATE_COMPUTER_RECORD, DELETE_COMPUTER_RECORD, REMOVE_DNS, WRITE_DNS
 from activities.lives import now
 from activities.patience import report_stuck, seconds_to_next_try
+from poolwright.directory.errors import DirectoryError
 from poolwright.directory.errors import NameTaken as ComputerNameTaken
 from poolwright.dns.base import AddressRecord
+from poolwright.dns.errors import DNSError
 from poolwright.domain.autoscale import ComputerRecord, DNSRegistration, ServerAutoscale
+from poolwright.domain.hostnames import HostnameProblem
 from poolwright.domain.identities import OwnerMark
+from poolwright.domain.states import ServerState
 from poolwright.store import ledger, scaling
 from poolwright.store.check_in_tokens import controller_id
 from poolwright.store.engine import Store
@@ -25,6 +30,7 @@ from poolwright.store.servers import lock_server, note
 from poolwright.store.tables import ServerRow
 
 _SLOWEST_SECONDS = 60.0
+_GOING = (ServerState.DELETING, ServerState.DELETED)
 
 
 class RecordActivities:
@@ -43,7 +49,7 @@ class RecordActivities:
         """
         with boundary(self._store, settings_are_final=True):
             with self._store.write() as tx:
-                row = lock_server(tx, server_id)
+                row = _living(lock_server(tx, server_id))
                 record = _computer_record(tx, row)
                 mark, hostname = OwnerMark(controller_id=controller_id(tx), server_id=server_id), row.hostname
                 row.ldap, row.computer_recursive = record.ldap, record.recursive_cleanup
@@ -52,12 +58,20 @@ class RecordActivities:
                 made = directory.create_or_reset(mark, hostname, record.ou_dn)
             except ComputerNameTaken as error:
                 self._take_another_name(server_id, hostname, words(error, self._store))
-                raise failure(str(error), "NameTaken", retryable=True, retry_in_seconds=1) from None
+                raise failure(words(error, self._store), "NameTaken", retryable=True, retry_in_seconds=1) from None
+            except DirectoryError as error:
+                self._give_up_in_time(server_id, error)
+                raise
             with self._store.write() as tx:
                 row = lock_server(tx, server_id)
-                row.computer_guid = str(made.object_guid)
-                put_secret(tx, join_password_id(server_id), made.join_password, now())
-                note(tx, row, f"the computer record {made.dn} is there", now())
+                unwanted = row.state in _GOING
+                if not unwanted:
+                    row.computer_guid = str(made.object_guid)
+                    put_secret(tx, join_password_id(server_id), made.join_password, now())
+                    note(tx, row, f"the computer record {made.dn} is there", now())
+            if unwanted:
+                # The life was ended while this call was on its way: nobody else would look for this record.
+                directory.delete(mark, made.object_guid, recursive=False)
             return hostname
 
     @activity.defn(name=WRITE_DNS, no_thread_cancel_exception=True)
@@ -65,7 +79,7 @@ class RecordActivities:
         """Let the server's name resolve to its address. Returns the name."""
         with boundary(self._store, settings_are_final=True):
             with self._store.write() as tx:
-                row = lock_server(tx, server_id)
+                row = _living(lock_server(tx, server_id))
                 registration = _registration(tx, row)
                 mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
                 record = AddressRecord(
@@ -74,10 +88,20 @@ class RecordActivities:
                     ttl_seconds=registration.ttl_seconds,
                 )
                 row.dns_provider = registration.provider
-            changes = self._accounts.dns(registration.provider).upsert(mark, record)
-            if changes.written:
+            provider = self._accounts.dns(registration.provider)
+            try:
+                changes = provider.upsert(mark, record)
+            except DNSError as error:
                 with self._store.write() as tx:
-                    note(tx, lock_server(tx, server_id), "; ".join((*changes.written, *changes.notes)), now())
+                    note(tx, lock_server(tx, server_id), f"{type(error).__name__}: {words(error, self._store)}", now())
+                raise
+            with self._store.write() as tx:
+                row = lock_server(tx, server_id)
+                unwanted = row.state in _GOING
+                if changes.written and not unwanted:
+                    note(tx, row, "; ".join((*changes.written, *changes.notes)), now())
+            if unwanted:
+                provider.delete(mark, record.fqdn, record.addresses)
             return record.fqdn
 
     @activity.defn(name=REMOVE_DNS, no_thread_cancel_exception=True)
@@ -105,16 +129,31 @@ class RecordActivities:
     def _take_another_name(self, server_id: str, taken: str, problem: str) -> None:
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
-            if row.hostname == taken:
+            if row.hostname != taken:
+                return
+            try:
                 ledger.rename(tx, row)
-                note(tx, row, f"{problem} It takes the name {row.hostname}.", now())
+            except HostnameProblem as no_other:
+                raise failure(f"{problem}; {no_other}", "NameTaken", retryable=False) from None
+            note(tx, row, f"{problem}: it takes the name {row.hostname}", now())
+
+    def _give_up_in_time(self, server_id: str, error: DirectoryError) -> None:
+        """Show why the record waits; after the boot deadline's time stop, as the creation of a VM does."""
+        problem = words(error, self._store)
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            note(tx, row, f"{type(error).__name__}: {problem}", now())
+            patience = scaling.load_autoscale(tx, row.autoscale or "").failure.boot_deadline_seconds
+            overdue = now() - row.state_since > timedelta(seconds=patience)
+        if overdue:
+            raise failure(f"no computer record after {patience} s: {problem}", type(error).__name__, retryable=False)
 
     @contextmanager
     def _never_giving_up(self, server_id: str, what: str) -> Iterator[None]:
         """Nothing is abandoned: an error that no retry mends is tried until somebody mends its cause."""
         try:
             yield
-        except OUTSIDE_ERRORS as error:
+        except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS) as error:
             problem = words(error, self._store)
             report_stuck(self._store, server_id, f"its {what}: {problem}", now())
             raise failure(
@@ -123,6 +162,12 @@ class RecordActivities:
                 retryable=True,
                 retry_in_seconds=seconds_to_next_try(_SLOWEST_SECONDS),
             ) from None
+
+
+def _living(row: ServerRow) -> ServerRow:
+    if row.state in _GOING or row.state == ServerState.FAILED:
+        raise failure(f"the server is {row.state}: nothing is made for it", "LifeEnded", retryable=False)
+    return row
 
 
 def _computer_record(tx: Session, row: ServerRow) -> ComputerRecord:

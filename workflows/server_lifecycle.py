@@ -163,6 +163,8 @@ class ServerLifecycle:
                 raise ApplicationError(self._missed_deadline(machine), type="BootDeadline", non_retryable=True)
         finally:
             booting.cancel()
+            # What it writes outside at this moment could otherwise come to be after it was removed.
+            await workflow.wait_condition(booting.done)
         reason = booting.result()
         self._booted = True
         serving = await self._steps.mark_running(reason)

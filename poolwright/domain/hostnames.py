@@ -1,7 +1,7 @@
 """Host names of servers, from a pattern."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from itertools import count
 from string import Formatter
 
@@ -57,10 +57,39 @@ def render(pattern: str, *, pool: str, zone: str, autoscale: str, server_id: str
     return pattern.format(pool=pool, zone=zone, autoscale=autoscale, id=server_id, n=number)
 
 
-def lowest_free(pattern: str, taken: Container[str], *, pool: str, zone: str, autoscale: str, server_id: str) -> str:
-    """The name with the lowest number, from 1, that is not taken."""
-    for number in count(1):
+def lowest_free(
+    pattern: str,
+    taken: Container[str],
+    *,
+    pool: str,
+    zone: str,
+    autoscale: str,
+    server_id: str,
+    instead_of: str | None = None,
+) -> str:
+    """The name with the lowest number, from 1, that is not taken; with `instead_of`, the next one after that name.
+
+    Raises `HostnameProblem` where the pattern has no number and its one name is taken.
+    """
+    values = {"pool": pool, "zone": zone, "autoscale": autoscale, "id": server_id}
+    start = 1 if instead_of is None else _number_in(instead_of, pattern, values) + 1
+    for number in count(start):
         name = render(pattern, pool=pool, zone=zone, autoscale=autoscale, server_id=server_id, number=number)
-        if name not in taken:
+        if name not in taken and name != instead_of:
             return name
+        if "{n" not in pattern:
+            raise HostnameProblem(
+                f"the host name pattern {pattern!r} gives no other name than {name!r}, which is taken"
+            )
     raise AssertionError("count() does not end")
+
+
+def _number_in(name: str, pattern: str, values: Mapping[str, str]) -> int:
+    """What `{n}` stood for in this name; 0 when the pattern did not give it."""
+    parts = []
+    for literal, field, _, _ in Formatter().parse(pattern):
+        parts.append(re.escape(literal))
+        if field is not None:
+            parts.append(r"(\d+)" if field == "n" else re.escape(values[field]))
+    found = re.fullmatch("".join(parts), name)
+    return int(found[1]) if found and found.groups() else 0

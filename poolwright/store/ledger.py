@@ -111,7 +111,10 @@ def reserve(
 
 
 def rename(session: Session, row: ServerRow) -> None:
-    """Give the server the next free host name, since the one it has belongs to somebody else outside."""
+    """Give the server the next free host name, since the one it has belongs to somebody else outside.
+
+    Raises `HostnameProblem` where its pattern gives no other.
+    """
     assert row.autoscale is not None
     autoscale = documents.load_without_secrets(documents.get_row(session, "autoscale", row.autoscale))
     assert isinstance(autoscale, ServerAutoscale | DockerAgentAutoscale)
@@ -122,6 +125,8 @@ def rename(session: Session, row: ServerRow) -> None:
         zone=row.zone,
         autoscale=row.autoscale,
         server_id=row.id,
+        # Never back to a lower one: that may have been refused before.
+        instead_of=row.hostname,
     )
 
 
