@@ -16,7 +16,7 @@ dev_installed := .venv/.installed-dev-$(call checksum,dev)
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help run test check static format requirements clean
+.PHONY: help run test check static format histories requirements clean
 
 define HELP
 Poolwright keeps pools of virtual machines ready for people's sessions.
@@ -26,6 +26,7 @@ Poolwright keeps pools of virtual machines ready for people's sessions.
   make check         format, lint, types, import rules and the fast tests: before each commit
   make test          the same with every test: what CI runs (PostgreSQL's server programs are needed)
   make format        put the code into the project's format and mend what the linter can mend
+  make histories     record the workflow histories that tests/replay lacks; ARGS=--help shows what else there is
   make requirements  pin the packages named in pyproject.toml again, with hashes
                      UPGRADE=--upgrade takes the newest, UPGRADE="--upgrade-package NAME" one of them
   make clean         remove .venv and caches; what `make run` stored in .poolwright stays
@@ -57,6 +58,9 @@ static: $(dev_installed)
 format: $(dev_installed)
 	@$(bin)/ruff check --fix-only .
 	@$(bin)/ruff format .
+
+histories: $(dev_installed)
+	@$(bin)/python -m tests.replay.record $(ARGS)
 
 # Run and deploy are cut out of dev's versions, so that what is tested is what runs.
 requirements: $(dev_installed)

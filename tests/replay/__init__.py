@@ -1,0 +1,1 @@
+"""Recorded histories: what the workflows of today must still understand tomorrow."""

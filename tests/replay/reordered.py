@@ -1,0 +1,31 @@
+"""A change that must not pass: the steps of `ServerLifecycle` in another order, and no `workflow.patched` around it."""
+
+from temporalio import workflow
+
+from workflows.server_lifecycle import ServerLifecycle
+
+with workflow.unsafe.imports_passed_through():
+    from activities.contract import LifeInput
+    from poolwright.domain.identities import SERVER_LIFECYCLE
+    from poolwright.domain.states import ServerState
+
+
+@workflow.defn(name=SERVER_LIFECYCLE)
+class FreedTooEarly(ServerLifecycle):
+    """Says that the server is gone before its parts are."""
+
+    @workflow.init
+    def __init__(self, life: LifeInput) -> None:
+        super().__init__(life)
+
+    @workflow.run
+    async def run(self, life: LifeInput) -> str:
+        """See base class."""
+        return await super().run(life)
+
+    async def _tear_down(self, reason: str) -> None:
+        teardown = await self._steps.begin_deleting(reason)
+        self._story.enter(ServerState.DELETING, reason)
+        await self._steps.mark_deleted()
+        await self._undo_all(teardown)
+        self._story.enter(ServerState.DELETED, "every part of it is gone")
