@@ -30,7 +30,7 @@ from poolwright.domain.autoscale import ServerAutoscale
 from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling, sessions
-from poolwright.store.check_ins import latest_check_in
+from poolwright.store.check_ins import latest_check_in, reported_images
 from poolwright.store.engine import Store
 from poolwright.store.pool_views import waiting_sessions
 from poolwright.store.secrets import delete_secrets
@@ -84,6 +84,7 @@ class LifeActivities:
             lock_pool(tx, row.pool)
             if row.state in (ServerState.BOOTING, ServerState.CONFIGURING):
                 transition(tx, row, ServerState.RUNNING, request.reason, at)
+                row.images = reported_images(tx, row.id)
                 if row.autoscale:
                     scaling.note_success(tx, row.autoscale, at)
                 tx.flush()

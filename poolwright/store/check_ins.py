@@ -21,15 +21,24 @@ class LogLine(Model):
 
 
 def record_check_in(
-    session: Session, server_id: str, status: CheckInStatus, message: str, progress: int | None, now: datetime
+    session: Session,
+    server_id: str,
+    status: CheckInStatus,
+    message: str,
+    progress: int | None,
+    now: datetime,
+    *,
+    images: Sequence[str] = (),
 ) -> CheckInStatus | None:
-    """Keep this as the newest report. Returns the status before it."""
+    """Keep this as the newest report. Returns the status before it. `images` that were reported stay known."""
     row = session.get(CheckInRow, server_id)
     before = CheckInStatus(row.status) if row else None
     if row is None:
         row = CheckInRow(server_id=server_id)
         session.add(row)
     row.status, row.message, row.progress, row.at = status, message, progress, now
+    if images:
+        row.images = list(images)
     return before
 
 
@@ -37,6 +46,12 @@ def latest_check_in(session: Session, server_id: str) -> tuple[CheckInStatus, st
     """Status and message of the newest report, if there is one."""
     row = session.get(CheckInRow, server_id)
     return None if row is None else (CheckInStatus(row.status), row.message)
+
+
+def reported_images(session: Session, server_id: str) -> list[str]:
+    """The container images that a docker agent says it has."""
+    row = session.get(CheckInRow, server_id)
+    return list(row.images) if row else []
 
 
 def append_logs(session: Session, server_id: str, lines: Sequence[LogLine], now: datetime) -> None:

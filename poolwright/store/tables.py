@@ -184,6 +184,7 @@ class CheckInRow(Table):
     message: Mapped[str] = mapped_column(Text)
     progress: Mapped[int | None]
     at: Mapped[datetime]
+    images: Mapped[list[Any]] = mapped_column(default=list)
 
 
 class ComponentLogRow(Table):

@@ -54,6 +54,9 @@ class CheckIn(Model):
     )
     """Percent, as a number or as text; fractions are cut off."""
 
+    images: tuple[Annotated[str, Field(min_length=1, max_length=512)], ...] = Field(default=(), max_length=1_000)
+    """Docker agents: container images that are pulled already; sessions of these are placed here first."""
+
     @property
     def message(self) -> str:
         """The message, fit to be kept and shown."""
@@ -99,5 +102,13 @@ def _store_report(store: Store, token: str | None, report: CheckIn) -> tuple[str
     server_id = reporting_server(store, token)
     with store.write() as tx:
         server = existing_server(tx, server_id)
-        before = record_check_in(tx, server_id, report.status, report.message, report.status_progress, store.clock())
+        before = record_check_in(
+            tx,
+            server_id,
+            report.status,
+            report.message,
+            report.status_progress,
+            store.clock(),
+            images=[storable(image) for image in report.images],
+        )
         return server_id, server.state, matters(report.status, before, server.state)

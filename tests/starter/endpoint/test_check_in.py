@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from poolwright.domain.servers import CheckInStatus, Server
 from poolwright.domain.states import ServerState
 from poolwright.store.check_in_tokens import AUDIENCE, controller_id, mint, signing_key
+from poolwright.store.check_ins import reported_images
 from poolwright.store.servers import get_server
 from tests.starter.endpoint.world import World
 
@@ -35,6 +36,13 @@ class TestAcceptedReports:
         assert answer.json() == {"accepted": True, "server_id": server, "state": "booting"}
         assert world.signals.check_ins == [(server, CheckInStatus.CONFIGURING, "apt")]
         assert (stored(world, server).message, stored(world, server).progress) == ("apt", 40)
+
+    async def test_the_images_of_a_docker_agent_stay_known(self, http: httpx.AsyncClient, world: World) -> None:
+        server = world.server(ServerState.BOOTING)
+        await report(http, world.token(server), status="configuring", images=["desktop:1", "office:2"])
+        await report(http, world.token(server))
+        with world.store.read() as tx:
+            assert reported_images(tx, server) == ["desktop:1", "office:2"]
 
     async def test_the_token_may_come_as_a_header(self, http: httpx.AsyncClient, world: World) -> None:
         token = world.token(world.server(ServerState.BOOTING))

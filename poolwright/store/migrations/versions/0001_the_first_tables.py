@@ -164,6 +164,7 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("progress", sa.Integer(), nullable=True),
         sa.Column("at", sa.DateTime(), nullable=False),
+        sa.Column("images", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["server_id"],
             ["servers.id"],
