@@ -44,9 +44,9 @@ class Sealer:
             raise KeyProblem(f"the sealed value stored for {identity} belongs to {payload['identity']}")
         return SecretStr(payload["secret"])
 
-    def reseal(self, sealed: bytes) -> bytes:
-        """The same secret under the first key of the ring."""
-        return self._ring.rotate(sealed)
+    def reseal(self, identity: str, sealed: bytes) -> bytes:
+        """The same secret under the first key of the ring. Raises `KeyProblem` as `open` does."""
+        return self.seal(identity, self.open(identity, sealed))
 
 
 class FileSealer(Sealer):

@@ -24,6 +24,9 @@ def join_password_id(server_id: str) -> str:
 
 def put_secret(session: Session, identity: str, secret: SecretStr, now: datetime) -> None:
     """Store the secret under this id, in place of an older one."""
+    if session.get_bind().dialect.name == "postgresql":
+        # Before the key is chosen: whoever waits here for `reseal_all` must seal with the key that comes after it.
+        session.execute(text("LOCK TABLE secrets IN ROW EXCLUSIVE MODE"))
     sealed = sealer_of(session).seal(identity, secret)
     row = session.get(SecretRow, identity)
     if row is None:
@@ -50,7 +53,7 @@ def all_secrets(session: Session) -> list[SecretStr]:
 
 
 def reseal_all(session: Session, sealer: Sealer) -> int:
-    """Seal every secret again under the first key of this ring. Returns how many.
+    """Seal every secret again under the first key of this ring. Returns how many. Raises `KeyProblem`.
 
     Nobody stores a secret meanwhile: one that is sealed with an older key would be lost with that key.
     """
@@ -58,5 +61,5 @@ def reseal_all(session: Session, sealer: Sealer) -> int:
         session.execute(text("LOCK TABLE secrets IN EXCLUSIVE MODE"))
     rows = session.scalars(select(SecretRow)).all()
     for row in rows:
-        row.sealed = sealer.reseal(row.sealed)
+        row.sealed = sealer.reseal(row.id, row.sealed)
     return len(rows)
