@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -33,6 +34,9 @@ _UNAVAILABLE = select(PlaceMemoryRow.place, PlaceMemoryRow.until).where(
 )
 _DECISION = select(DecisionRow.plan).where(DecisionRow.id == bindparam("decision"))
 _CONFIRM = update(DecisionRow).where(DecisionRow.id == bindparam("decision")).values(confirmed_at=bindparam("now"))
+
+# The number at the end of an id is not padded: of two decisions of one moment the one with the longer id is newer.
+_NEWEST_FIRST = (DecisionRow.at.desc(), func.length(DecisionRow.id).desc(), DecisionRow.id.desc())
 
 
 class Decision(Model):
@@ -79,7 +83,6 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     """All that a decision about this config may depend on. In a write transaction, with the caps locked, it stays true
     until the commit. Raises `UnknownDocument`."""
     autoscale = load_autoscale(session, name)
-    row = documents.get_row(session, "autoscale", name)
     zones = all_zones(session)
     # Held, as documents are: what was counted against the config until now must not be overwritten by the plan.
     memory = session.info["scaling", name] = session.get(ScalingRow, name, with_for_update=writes(session) or None)
@@ -87,10 +90,9 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     providers = tuple(
         _provider_cap(session, provider, now) for provider in (autoscale.vm_provider, *autoscale.fallback_vm_providers)
     )
-    shape_revisions = [documents.get_row(session, "vm_provider", cap.vm_provider).shape_revision for cap in providers]
     return Snapshot(
         autoscale=autoscale,
-        autoscale_revision=max(row.shape_revision, *shape_revisions),
+        autoscale_revision=autoscale_revision(session, autoscale),
         pool_type=PoolType(autoscale.type),
         load_strategy=zones[autoscale.zone].load_strategy,
         zones=zones,
@@ -103,6 +105,13 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
         failures=_failures(memory),
         downscale_wanted_since=memory.downscale_wanted_since if memory else None,
     )
+
+
+def autoscale_revision(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> int:
+    """Revision that its servers are to have; those with an older one are drifted. Holds nothing."""
+    used = [("vm_provider", name) for name in (autoscale.vm_provider, *autoscale.fallback_vm_providers)]
+    rows = [documents.get_row(session, kind, name) for kind, name in (("autoscale", autoscale.name), *used)]
+    return max(row.shape_revision for row in rows)
 
 
 def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
@@ -167,8 +176,11 @@ def forgive_failures(session: Session, autoscale: str) -> None:
 
 
 def note_unavailable(session: Session, vm_provider: str, place: str | None, until: datetime, reason: str) -> None:
-    """Remember that this place had no capacity."""
-    session.merge(PlaceMemoryRow(vm_provider=vm_provider, place=place or "", until=until, reason=reason))
+    """Remember that this place had no capacity. Several servers may find out at once."""
+    values = {"vm_provider": vm_provider, "place": place or "", "until": until, "reason": reason}
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(PlaceMemoryRow).values(values)
+    session.execute(statement.on_conflict_do_update(index_elements=["vm_provider", "place"], set_=values))
 
 
 def mark_rollout(session: Session, autoscale: str, revision: int) -> int:
@@ -191,7 +203,7 @@ def latest_decisions(session: Session, pool: str, at: datetime | None = None) ->
         query = select(DecisionRow).where(DecisionRow.autoscale == name)
         if at is not None:
             query = query.where(DecisionRow.at <= at)
-        row = session.scalar(query.order_by(DecisionRow.at.desc(), DecisionRow.id.desc()).limit(1))
+        row = session.scalar(query.order_by(*_NEWEST_FIRST).limit(1))
         if row is not None:
             found.append(_decision(row))
     return found
@@ -200,7 +212,7 @@ def latest_decisions(session: Session, pool: str, at: datetime | None = None) ->
 def list_decisions(session: Session, autoscale: str, limit: int = 50) -> list[Decision]:
     """The config's newest decisions, newest first."""
     query = select(DecisionRow).where(DecisionRow.autoscale == autoscale)
-    return [_decision(row) for row in session.scalars(query.order_by(DecisionRow.at.desc()).limit(limit))]
+    return [_decision(row) for row in session.scalars(query.order_by(*_NEWEST_FIRST).limit(limit))]
 
 
 def prune_decisions(session: Session, now: datetime) -> None:

@@ -1,0 +1,357 @@
+"""Snapshots for decisions, and what decisions leave behind."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from poolwright.domain.planning import plan
+from poolwright.domain.resources import PoolType
+from poolwright.domain.scaling import Action, ActionKind, Plan, ProviderCap, Snapshot
+from poolwright.domain.states import ServerState
+from poolwright.store import ledger, scaling
+from poolwright.store.documents import UnknownDocument
+from poolwright.store.engine import Store
+from poolwright.store.servers import get_server, history, list_servers
+from poolwright.store.tables import PlaceMemoryRow, ServerRow
+from tests.installations import save
+from tests.store.scenes import AUTOSCALE, NOW, PROVIDER, at_once, move, request, reserve, running, server_pool
+
+MINUTE = timedelta(minutes=1)
+
+
+def snapshot(store: Store, name: str = "demo", at: datetime = NOW) -> Snapshot:
+    with store.write() as tx:
+        return scaling.take_snapshot(tx, name, at)
+
+
+def decision(at: datetime = NOW, creations: int = 0, **numbers: int) -> Plan:
+    """A plan with these figures."""
+    create = Action(kind=ActionKind.CREATE, vm_provider="sim", place="east", reason="1 person waits.")
+    return Plan(at=at, numbers=numbers, actions=(create,) * creations, reasons=("a reason",))
+
+
+def record(store: Store, planned: Plan) -> scaling.Recorded:
+    with store.write() as tx:
+        ledger.lock_caps(tx, scaling.load_autoscale(tx, "demo"))
+        return scaling.record_plan(tx, scaling.take_snapshot(tx, "demo", planned.at), planned)
+
+
+def decisions(store: Store) -> Sequence[scaling.Decision]:
+    with store.read() as tx:
+        return scaling.list_decisions(tx, "demo")
+
+
+def all_ids(store: Store) -> list[str]:
+    with store.read() as tx:
+        return [server.id for server in list_servers(tx)]
+
+
+class TestSnapshot:
+    def test_it_shows_the_pool_as_it_is(self, store: Store) -> None:
+        server_pool(store, cap=7, max_sessions_per_server=2, max_users_per_server=2)
+        (server,) = running(store)
+        reserve(store)
+        move(store, reserve(store)[0], ServerState.DELETED)
+        for user in ("ada", "grace", "linus"):
+            request(store, user)
+        found = snapshot(store)
+        assert (found.autoscale.name, found.pool_type, found.paused) == ("demo", PoolType.SERVER, None)
+        assert {one.state for one in found.servers} == {ServerState.RUNNING, ServerState.REQUESTED}
+        view = next(one for one in found.servers if one.id == server.id)
+        assert sorted(one.user for one in view.sessions) == ["ada", "grace"]
+        assert view.served == 2
+        assert [one.user for one in found.waiting] == ["linus"]
+        assert found.providers == (ProviderCap(vm_provider="sim", max_instances=7, in_use=2),)
+        assert set(found.zones) == {"here"}
+        assert found.siblings == ()
+
+    def test_caps_of_fallbacks_follow_in_order(self, store: Store) -> None:
+        server_pool(store, cap=7, fallback_vm_providers=["spare", "last"])
+        save(store, "vm_provider", "last", {**PROVIDER, "max_instances": 1})
+        save(store, "vm_provider", "spare", {**PROVIDER, "max_instances": 3})
+        reserve(store, vm_provider="spare", count=2)
+        caps = [(cap.vm_provider, cap.max_instances, cap.in_use) for cap in snapshot(store).providers]
+        assert caps == [("sim", 7, 0), ("spare", 3, 2), ("last", 1, 0)]
+
+    def test_a_place_without_capacity_is_remembered_until_then(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            scaling.note_unavailable(tx, "sim", "east", NOW + 3 * MINUTE, "no hosts left")
+            scaling.note_unavailable(tx, "sim", None, NOW + MINUTE, "no quota left")
+        assert snapshot(store).providers[0].unavailable_until == {"east": NOW + 3 * MINUTE, "": NOW + MINUTE}
+        assert snapshot(store, at=NOW + MINUTE).providers[0].unavailable_until == {"east": NOW + 3 * MINUTE}
+        assert snapshot(store, at=NOW + 3 * MINUTE).providers[0].unavailable_until == {}
+
+    def test_servers_that_find_out_at_once_are_all_heard(self, store: Store) -> None:
+        server_pool(store)
+
+        def find_out(number: int) -> None:
+            with store.write() as tx:
+                scaling.note_unavailable(tx, "sim", "east", NOW + number * MINUTE, "no hosts left")
+
+        at_once(6, find_out)
+        with store.read() as tx:
+            assert tx.get_one(PlaceMemoryRow, ("sim", "east")).reason == "no hosts left"
+
+    def test_its_revision_is_the_newest_that_reshapes(self, store: Store) -> None:
+        server_pool(store, fallback_vm_providers=["spare"])
+        save(store, "vm_provider", "spare", {**PROVIDER, "max_instances": 3})
+        found = snapshot(store)
+        with store.read() as tx:
+            config = scaling.load_autoscale(tx, "demo")
+            assert scaling.autoscale_revision(tx, config) == found.autoscale_revision == 5
+
+    def test_an_unknown_config_is_named(self, store: Store) -> None:
+        with pytest.raises(UnknownDocument, match="no autoscale 'gone'"):
+            snapshot(store, "gone")
+
+
+class TestSiblings:
+    @pytest.fixture(autouse=True)
+    def two_configs(self, store: Store) -> None:
+        server_pool(store, cap=10)
+        save(store, "vm_provider", "spare", {**PROVIDER, "max_instances": 2})
+        self.sibling(store)
+
+    @staticmethod
+    def sibling(store: Store, **changes: Any) -> None:
+        body = {"vm_provider": "spare", "max_sessions_per_server": 4, "max_instances": 5}
+        save(store, "autoscale", "other", {**AUTOSCALE, **body, **changes})
+
+    def test_it_is_seen_with_what_it_could_still_make(self, store: Store) -> None:
+        (sibling,) = snapshot(store).siblings
+        assert (sibling.name, sibling.active, sibling.paused) == ("other", True, False)
+        assert (sibling.free_slots, sibling.room_per_server) == (2, 4)
+        reserve(store, autoscale="other", vm_provider="spare")
+        assert snapshot(store).siblings[0].free_slots == 1
+        self.sibling(store, fallback_vm_providers=["sim"])
+        assert snapshot(store).siblings[0].free_slots == 4
+
+    def test_a_provider_without_capacity_gives_it_nothing(self, store: Store) -> None:
+        with store.write() as tx:
+            scaling.note_unavailable(tx, "spare", None, NOW + MINUTE, "no quota left")
+        assert snapshot(store).siblings[0].free_slots == 0
+
+    @pytest.mark.parametrize("change", [{"enabled": False}, {"observe": True}, {"pool": "elsewhere"}])
+    def test_one_that_makes_no_servers_here_is_not_seen(self, store: Store, change: dict[str, Any]) -> None:
+        self.sibling(store, **change)
+        assert snapshot(store).siblings == ()
+
+    def test_one_that_is_paused_is_seen_as_such(self, store: Store) -> None:
+        with store.write() as tx:
+            scaling.set_paused(tx, "other", "maintenance")
+        assert snapshot(store).siblings[0].paused
+
+    def test_one_that_fails_too_often_is_seen_as_paused(self, store: Store) -> None:
+        with store.write() as tx:
+            for _ in range(3):
+                scaling.note_failure(tx, "other", "the script failed", NOW)
+        assert snapshot(store).siblings[0].paused
+
+
+class TestRecording:
+    def test_creations_are_reserved_with_their_reason_and_place(self, store: Store) -> None:
+        server_pool(store)
+        recorded = record(store, decision(creations=2))
+        assert len(recorded.reserved) == 2
+        with store.read() as tx:
+            for server_id in recorded.reserved:
+                server = get_server(tx, server_id)
+                assert (server.message, server.place) == ("1 person waits.", "east")
+                assert server.decision_id == recorded.decision_id
+                assert history(tx, server_id)[0].reason == "1 person waits."
+            assert set(scaling.requested_servers(tx, "demo")) == set(recorded.reserved)
+
+    def test_no_more_than_the_cap(self, store: Store) -> None:
+        server_pool(store, cap=2)
+        assert len(record(store, decision(creations=5)).reserved) == 2
+
+    def test_whoever_observes_reserves_nothing(self, store: Store) -> None:
+        server_pool(store, observe=True)
+        recorded = record(store, decision(creations=2))
+        assert (recorded.reserved, recorded.paused, all_ids(store)) == ((), None, [])
+        assert decisions(store)[0].plan.actions
+
+    def test_whoever_is_paused_reserves_nothing_until_it_goes_on(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            scaling.set_paused(tx, "demo", "maintenance")
+            assert scaling.take_snapshot(tx, "demo", NOW).paused == "maintenance"
+        recorded = record(store, decision(creations=2))
+        assert (recorded.reserved, recorded.paused, all_ids(store)) == ((), "maintenance", [])
+        with store.write() as tx:
+            scaling.set_paused(tx, "demo", None)
+            assert scaling.paused_because(tx, "demo") is None
+        assert len(record(store, decision(creations=2)).reserved) == 2
+
+    def test_the_same_again_only_renews_its_time(self, store: Store) -> None:
+        server_pool(store)
+        first = record(store, decision(NOW, waiting=0))
+        assert record(store, decision(NOW + MINUTE, waiting=0)).decision_id == first.decision_id
+        (kept,) = decisions(store)
+        assert (kept.at, kept.confirmed_at) == (NOW, NOW + MINUTE)
+
+    @pytest.mark.parametrize(
+        "other", [decision(NOW + MINUTE, waiting=1), decision(NOW + MINUTE, waiting=0, creations=1)]
+    )
+    def test_anything_else_is_a_new_one(self, store: Store, other: Plan) -> None:
+        server_pool(store)
+        record(store, decision(NOW, waiting=0))
+        assert record(store, other).decision_id == "demo-2"
+        assert [one.id for one in decisions(store)] == ["demo-2", "demo-1"]
+
+    def test_two_that_create_are_two_even_if_they_say_the_same(self, store: Store) -> None:
+        server_pool(store)
+        record(store, decision(creations=1))
+        record(store, decision(creations=1))
+        assert len(all_ids(store)) == 2
+
+    def test_what_the_plan_remembers_is_in_the_next_snapshot(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            scaling.note_failure(tx, "demo", "the script failed", NOW)
+        before = snapshot(store)
+        planned = decision().model_copy(update={"failures": before.failures, "downscale_wanted_since": NOW})
+        record(store, planned)
+        after = snapshot(store)
+        assert (after.failures, after.downscale_wanted_since) == (before.failures, NOW)
+
+    def test_a_real_round_follows_its_own_plan(self, store: Store) -> None:
+        server_pool(store, minimum_available_sessions=3)
+        request(store)
+        taken = snapshot(store)
+        recorded = record(store, plan(taken, NOW))
+        assert len(recorded.reserved) == 4
+        with store.read() as tx:
+            (latest,) = scaling.latest_decisions(tx, "demo")
+        assert latest.plan == plan(taken, NOW)
+        assert not record(store, plan(snapshot(store, at=NOW + MINUTE), NOW + MINUTE)).reserved
+
+    def test_rounds_at_once_make_what_one_would(self, store: Store) -> None:
+        server_pool(store, minimum_available_sessions=3)
+
+        def decide(number: int) -> int:
+            at = NOW + number * MINUTE
+            with store.write() as tx:
+                ledger.lock_caps(tx, scaling.load_autoscale(tx, "demo"))
+                taken = scaling.take_snapshot(tx, "demo", at)
+                return len(scaling.record_plan(tx, taken, plan(taken, at)).reserved)
+
+        assert sum(at_once(6, decide)) == 3
+
+
+class TestDecisions:
+    def test_the_one_in_force_at_a_time(self, store: Store) -> None:
+        server_pool(store)
+        for number in range(3):
+            record(store, decision(NOW + number * MINUTE, waiting=number))
+        with store.read() as tx:
+            assert scaling.latest_decisions(tx, "demo", NOW - MINUTE) == []
+            assert scaling.latest_decisions(tx, "demo", NOW + 1.5 * MINUTE)[0].id == "demo-2"
+            assert scaling.latest_decisions(tx, "demo")[0].id == "demo-3"
+            assert scaling.latest_decisions(tx, "elsewhere") == []
+
+    def test_of_one_moment_the_last(self, store: Store) -> None:
+        server_pool(store)
+        for number in range(11):
+            record(store, decision(waiting=number))
+        with store.read() as tx:
+            assert scaling.latest_decisions(tx, "demo")[0].id == "demo-11"
+            assert [one.id for one in scaling.list_decisions(tx, "demo", 3)] == ["demo-11", "demo-10", "demo-9"]
+
+    def test_old_ones_and_memories_that_are_over_are_forgotten(self, store: Store) -> None:
+        server_pool(store)
+        record(store, decision(NOW, waiting=0))
+        record(store, decision(NOW + MINUTE, waiting=1))
+        record(store, decision(NOW + 2 * MINUTE, waiting=1))
+        with store.write() as tx:
+            scaling.note_unavailable(tx, "sim", "east", NOW, "no hosts left")
+            scaling.prune_decisions(tx, NOW + 1.5 * MINUTE + scaling.DECISIONS_KEPT)
+            assert tx.get(PlaceMemoryRow, ("sim", "east")) is None
+        assert [one.id for one in decisions(store)] == ["demo-2"]
+
+
+class TestFailures:
+    def test_they_count_until_a_success(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            scaling.note_failure(tx, "demo", "first", NOW)
+            scaling.note_failure(tx, "demo", "second", NOW + MINUTE)
+        record_now = snapshot(store).failures
+        assert (record_now.failed_at, record_now.reasons) == ((NOW, NOW + MINUTE), ("first", "second"))
+        with store.write() as tx:
+            scaling.note_success(tx, "demo", NOW + 2 * MINUTE)
+        assert snapshot(store).failures.failed_at == ()
+        assert snapshot(store).failures.last_success_at == NOW + 2 * MINUTE
+
+    def test_an_operator_may_forgive_them(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            scaling.note_failure(tx, "demo", "first", NOW)
+            scaling.forgive_failures(tx, "demo")
+        assert snapshot(store).failures.failed_at == ()
+
+    def test_only_the_newest_are_kept(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            for number in range(60):
+                scaling.note_failure(tx, "demo", f"failure {number}", NOW + number * MINUTE)
+        kept = snapshot(store).failures
+        assert (len(kept.failed_at), len(kept.reasons), kept.reasons[-1]) == (50, 50, "failure 59")
+
+    def test_none_is_lost_among_many_at_once(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            scaling.note_success(tx, "demo", NOW)
+
+        def fail(number: int) -> None:
+            with store.write() as tx:
+                scaling.note_failure(tx, "demo", f"failure {number}", NOW)
+
+        at_once(8, fail)
+        assert len(snapshot(store).failures.failed_at) == 8
+
+    def test_one_that_comes_while_a_round_decides_is_not_overwritten(self, store: Store) -> None:
+        server_pool(store)
+        record(store, decision(waiting=0))
+
+        def decide_or_fail(number: int) -> None:
+            if number % 2:
+                with store.write() as tx:
+                    scaling.note_failure(tx, "demo", f"failure {number}", NOW)
+                return
+            with store.write() as tx:
+                ledger.lock_caps(tx, scaling.load_autoscale(tx, "demo"))
+                taken = scaling.take_snapshot(tx, "demo", NOW)
+                scaling.record_plan(tx, taken, decision().model_copy(update={"failures": taken.failures}))
+
+        at_once(8, decide_or_fail)
+        assert len(snapshot(store).failures.failed_at) == 4
+
+
+class TestRollout:
+    def test_older_servers_that_are_not_on_their_way_out_are_marked_once(self, store: Store) -> None:
+        server_pool(store)
+        old = reserve(store, count=6)
+        states = (
+            ServerState.REQUESTED,
+            ServerState.RUNNING,
+            ServerState.DRAINING,
+            ServerState.FAILED,
+            ServerState.DELETING,
+            ServerState.DELETED,
+        )
+        for server_id, state in zip(old, states, strict=True):
+            move(store, server_id, state)
+        save(store, "vm_provider", "sim", {**PROVIDER, "max_instances": 20})
+        young = reserve(store)[0]
+        with store.write() as tx:
+            revision = scaling.autoscale_revision(tx, scaling.load_autoscale(tx, "demo"))
+            assert scaling.mark_rollout(tx, "demo", revision) == 3
+            assert scaling.mark_rollout(tx, "demo", revision) == 0
+        with store.read() as tx:
+            marked = [server_id for server_id in (*old, young) if tx.get_one(ServerRow, server_id).rollout]
+        assert marked == old[:3]
+        assert {view.id for view in snapshot(store).servers if view.rollout} == set(marked)
