@@ -65,7 +65,7 @@ histories: $(dev_installed)
 # Run and deploy are cut out of dev's versions, so that what is tested is what runs.
 requirements: $(dev_installed)
 	@$(pin) --extra dev --output-file requirements/dev.txt
-	@$(pin) --extra local-stack --extra directory --extra dns --constraints requirements/dev.txt --output-file requirements/run.txt
+	@$(pin) --extra local-stack --constraints requirements/dev.txt --output-file requirements/run.txt
 	@$(pin) --extra postgresql --extra directory --extra dns --constraints requirements/dev.txt --output-file requirements/deploy.txt
 
 clean:

@@ -12,7 +12,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 EXTRAS_OF = {
-    "run": ["directory", "dns", "local-stack"],
+    "run": ["local-stack"],
     "deploy": ["directory", "dns", "postgresql"],
     "dev": ["directory", "dns", "local-stack", "postgresql", "dev"],
 }

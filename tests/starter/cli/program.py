@@ -85,6 +85,12 @@ class RecordedSignals:
     async def resume(self, autoscale: str) -> bool:
         return self._take("resume", autoscale)
 
+    async def sweep_now(self, kind: str, name: str, why: str) -> bool:
+        return self._take("sweep_now", kind, name, why)
+
+    async def sweep_settings_changed(self, kind: str, name: str) -> bool:
+        return self._take("sweep_settings_changed", kind, name)
+
     def names(self) -> list[tuple[str, str]]:
         """Signals and whom they went to."""
         return [(one[0], one[1]) for one in self.sent]
@@ -111,9 +117,9 @@ class Program:
         assert "Traceback" not in result.output
         return result
 
-    def json(self, *arguments: str, expect: ExitCode = ExitCode.OK) -> Any:
+    def json(self, *arguments: str, expect: ExitCode = ExitCode.OK, stdin: str | None = None) -> Any:
         """The answer with `-o json`."""
-        return json.loads(self.run(*arguments, "-o", "json", expect=expect).stdout)
+        return json.loads(self.run(*arguments, "-o", "json", expect=expect, stdin=stdin).stdout)
 
     def error(self, *arguments: str, expect: ExitCode) -> str:
         """What the command says on standard error."""

@@ -175,6 +175,31 @@ class TestBetweenDocuments:
         assert place(problem)[1:4] == (7, "autoscale desks-here", "computer_record.ou_dn")
         assert "is in another domain than the search_base of ldap 'corp'" in problem.what
 
+    def test_computer_records_need_an_ou_that_is_written_as_one(self, declared: Declarations) -> None:
+        record = "computer_record: {ldap: corp, ou_dn: 'vdi,DC=corp,DC=example'}\nhostname_pattern: vm{n:04}\n"
+        problem = declared.problem(DESKS + record + LDAP.format(scheme="ldaps", base="DC=corp,DC=example"))
+        assert place(problem)[1:4] == (7, "autoscale desks-here", "computer_record.ou_dn")
+        assert "is not a distinguished name" in problem.what
+
+    def test_computer_records_need_an_address_of_a_domain_controller(self, declared: Declarations) -> None:
+        record = "computer_record: {ldap: corp, ou_dn: 'OU=vdi,DC=corp,DC=example'}\nhostname_pattern: vm{n:04}\n"
+        ldap = LDAP.format(scheme="ldaps", base="DC=corp,DC=example").replace("dc1.corp.example", "")
+        problem = declared.problem(DESKS + record + ldap)
+        assert (problem.kind, problem.name) == ("ldap", "corp")
+
+    def test_dns_names_must_be_names(self, declared: Declarations) -> None:
+        problem = declared.problem(
+            DESKS + "dns: {provider: campus, base_domain: 'my domain'}\n---\nkind: dns_provider\nname: campus\n"
+            "provider: rfc2136\nsettings: {servers: [192.0.2.1], zones: [example.org]}\n"
+        )
+        assert place(problem)[2:] == ("autoscale desks-here", "dns.base_domain", '"my domain"')
+        assert "gives no name for a server" in problem.what
+
+    def test_a_dns_provider_that_does_not_exist_is_refused_with_those_that_do(self, declared: Declarations) -> None:
+        problem = declared.problem("kind: dns_provider\nname: campus\nprovider: carrier-pigeon\nsettings: {a: b}\n")
+        assert (problem.key, problem.value, problem.what) == ("provider", '"carrier-pigeon"', "is no DNS provider")
+        assert "rfc2136" in problem.remedy
+
     @pytest.mark.parametrize(("key", "other"), [("zone", "there"), ("pool", "other-agents")])
     def test_a_staging_config_stays_with_its_autoscale_config(
         self, declared: Declarations, key: str, other: str

@@ -174,3 +174,38 @@ class TestExporting:
         declared.apply(SMALL.format(count=4) + 'startup_script: "#!/bin/sh\\necho\\n"\n')
         with declared.store.read() as tx:
             assert "startup_script: |\n  #!/bin/sh\n  echo\n" in export(tx)
+
+
+class TestRecords:
+    """Configs that hold records of servers."""
+
+    LDAP = (
+        "kind: ldap\nname: corp\nurls: ['ldaps://dc1.corp.example']\nsearch_base: {base}\n"
+        "service_account_dn: CN=svc,DC=corp,DC=example\nservice_account_password: x\n"
+    )
+    DNS = (
+        "kind: dns_provider\nname: campus\nprovider: rfc2136\nsettings: {servers: [192.0.2.1], zones: [example.org]}\n"
+    )
+
+    @pytest.mark.parametrize(("kind", "name"), [("ldap", "corp"), ("dns_provider", "campus")])
+    def test_one_cannot_be_deleted_while_servers_have_records_there(
+        self, declared: Declarations, kind: str, name: str
+    ) -> None:
+        declared.apply(self.LDAP.format(base="DC=corp,DC=example") + "---\n" + self.DNS)
+        declared.reserve("desks-here", 1)
+        with declared.store.write() as tx:
+            tx.execute(update(ServerRow).values(ldap="corp", dns_provider="campus"))
+        with pytest.raises(ConfigurationRefused, match="1 server of it exist"):
+            delete_document(declared.store, kind, name)
+        finish(declared)
+        delete_document(declared.store, kind, name)
+
+    def test_a_directory_keeps_its_domain_while_servers_have_records_there(self, declared: Declarations) -> None:
+        declared.apply(self.LDAP.format(base="DC=corp,DC=example"))
+        declared.reserve("desks-here", 1)
+        with declared.store.write() as tx:
+            tx.execute(update(ServerRow).values(ldap="corp"))
+        problem = declared.problem(self.LDAP.format(base="DC=other,DC=example"))
+        assert place(problem)[2:4] == ("ldap corp", "search_base")
+        assert "nobody could find their records any more" in problem.what
+        declared.apply(self.LDAP.format(base="OU=people,DC=corp,DC=example"))
