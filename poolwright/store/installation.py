@@ -11,7 +11,8 @@ from poolwright.store.engine import Store
 from poolwright.store.tables import InstallationRow
 
 REVISION: Final = "0002"
-"""Newest revision of the migrations. Named here so that commands which only compare need not load Alembic."""
+"""Newest revision of the migrations, which are numbered in four digits. Named here so that commands which only compare
+need not load Alembic."""
 
 _ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(7066801)")
 """PostgreSQL: held while migrations run, so that processes that start together do not run them twice."""
@@ -23,11 +24,14 @@ class DatabaseOutdated(Exception):
 
 def upgrade(store: Store) -> None:
     """Create or migrate the tables and make what an installation needs. Repeatable, and safe to run at the same time
-    from several processes."""
+    from several processes. Raises `DatabaseOutdated` when the database is newer than this program."""
     with store.engine.connect().execution_options(poolwright_write=True) as connection, connection.begin():
         if connection.dialect.name == "postgresql":
             connection.execute(_ADVISORY_LOCK)
-        if _current(connection) != REVISION:
+        current = _current(connection)
+        if current is not None and current > REVISION:
+            raise _outdated(current)
+        if current != REVISION:
             _migrate(connection)
     with store.write() as session:
         if store.engine.dialect.name == "postgresql":
@@ -44,10 +48,7 @@ def check_revision(store: Store) -> None:
     with store.engine.connect() as connection:
         current = _current(connection)
     if current != REVISION:
-        raise DatabaseOutdated(
-            f"the database is at revision {current or 'none'}, this program needs {REVISION}: "
-            "run `poolwright database upgrade`"
-        )
+        raise _outdated(current)
 
 
 def migrations() -> Path:
@@ -60,6 +61,13 @@ def _current(connection: Connection) -> str | None:
         return None
     found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
     return found
+
+
+def _outdated(current: str | None) -> DatabaseOutdated:
+    remedy = "run `poolwright database upgrade`"
+    if current is not None and current > REVISION:
+        remedy = "a newer Poolwright has upgraded it, run that version or restore an older copy of the database"
+    return DatabaseOutdated(f"the database is at revision {current or 'none'}, this program needs {REVISION}: {remedy}")
 
 
 def _migrate(connection: Connection) -> None:

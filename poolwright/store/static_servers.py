@@ -63,7 +63,8 @@ def _row(session: Session, name: str) -> ServerRow | None:
     query = select(ServerRow).where(
         ServerRow.hostname == name, ServerRow.provider == PROVIDER, ServerRow.state != ServerState.DELETED
     )
-    return session.scalar(query.with_for_update())
+    # Its key is left unlocked, as in `lock_server`: whoever holds the pool may just be giving it a session.
+    return session.scalar(query.with_for_update(key_share=True))
 
 
 def _new_row(session: Session, static: StaticServer, now: datetime) -> ServerRow:

@@ -1,7 +1,6 @@
 """Servers that are registered by hand."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -11,19 +10,16 @@ from poolwright.domain.states import ServerState
 from poolwright.domain.static_servers import StaticServer
 from poolwright.store import sessions
 from poolwright.store.engine import Store, utc_now
-from poolwright.store.servers import list_servers, live_server_ids
+from poolwright.store.servers import list_servers, live_server_ids, lock_pool
 from poolwright.store.static_servers import NameInUse, StillUsed, register, unregister
 from poolwright.store.tables import ServerRow
-from tests.installations import configure, new_store, save
+from tests.installations import configure, save
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store with the pool `demo` and no server."""
-    found = new_store(f"sqlite:///{tmp_path / 'poolwright.db'}")
-    configure(found, "static", "here")
-    yield found
-    found.close()
+@pytest.fixture(autouse=True)
+def demo(store: Store) -> None:
+    """The pool `demo` without a server."""
+    configure(store, "static", "here")
 
 
 def declare(store: Store, **changes: object) -> StaticServer:
@@ -107,3 +103,21 @@ class TestUnregistering:
         with store.write() as tx, pytest.raises(StillUsed, match="1 session"):
             unregister(tx, "tower", utc_now())
         assert servers(store)[0].state is ServerState.RUNNING
+
+    def test_somebody_who_gets_it_in_the_same_moment_keeps_it(self, store: Store) -> None:
+        declare(store)
+        with store.write() as tx, ThreadPoolExecutor(1) as other:
+            lock_pool(tx, "demo")
+            attempt = other.submit(self.unregister, store)
+            wait([attempt], timeout=0.3)
+            session = sessions.request_session(tx, sessions.SessionRequest(pool="demo", user="ada"), utc_now())
+            tx.commit()
+            with pytest.raises(StillUsed, match="1 session"):
+                attempt.result(timeout=30)
+        assert session.state is SessionState.ASSIGNED
+        assert servers(store)[0].state is ServerState.RUNNING
+
+    @staticmethod
+    def unregister(store: Store) -> None:
+        with store.write() as tx:
+            unregister(tx, "tower", utc_now())
