@@ -10,7 +10,7 @@ from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
 from activities.contract import Ensured
-from poolwright.domain.identities import TASK_QUEUE, WATCHDOG, WATCHDOG_ID, scaling_workflow_id
+from poolwright.domain.identities import TASK_QUEUE, WATCHDOG, WATCHDOG_ID, scaling_workflow_id, sweep_workflow_id
 from poolwright.domain.states import ServerState
 from poolwright.store.identifiers import new_id
 from starter.preparation import prepare_namespace
@@ -56,8 +56,23 @@ async def until_settled(poolwright: Scene) -> None:
     await poolwright.soon(nothing_to_mend)
 
 
+async def _settled(poolwright: Scene) -> bool:
+    return not (await one_round(poolwright)).sweeps_started
+
+
 class TestRound:
     """One round."""
+
+    async def test_a_sweep_of_every_config_is_started_once(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            poolwright.start_working(zone=False)
+            assert (await one_round(poolwright)).sweeps_started == (sweep_workflow_id("vm_provider", "sim"),)
+            sweep = poolwright.client.get_workflow_handle(sweep_workflow_id("vm_provider", "sim"))
+            first = (await sweep.describe()).run_id
+            await poolwright.soon(lambda: _settled(poolwright))
+            assert (await sweep.describe()).run_id == first
 
     async def test_it_starts_the_loops_and_lives_that_are_missing(
         self, temporal_env: WorkflowEnvironment, tmp_path: Path
