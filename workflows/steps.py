@@ -1,5 +1,6 @@
 """The steps of a server's life as activity calls: where each runs, how long it may take, how it is retried."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -144,6 +145,7 @@ class Steps:
             summary=summary,
             priority=priority,
         )
+        _stop_if_cancelled()
         return answer
 
     async def _provider(
@@ -168,4 +170,15 @@ class Steps:
             summary=summary,
             priority=priority,
         )
+        _stop_if_cancelled()
         return answer
+
+
+def _stop_if_cancelled() -> None:
+    """A step whose result comes together with its cancellation gives the result and forgets the cancellation.
+
+    Unheard, whoever cancelled would wait for an end that never comes.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
