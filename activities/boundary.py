@@ -15,6 +15,7 @@ from poolwright.directory.errors import DirectoryError
 from poolwright.dns.errors import DNSError
 from poolwright.dns.errors import Throttled as DNSThrottled
 from poolwright.dns.registry import UnknownDNSProvider
+from poolwright.domain.check_ins import without_tokens
 from poolwright.domain.startup_script import ScriptProblems
 from poolwright.providers.errors import ProviderError, Throttled
 from poolwright.providers.registry import UnknownProvider
@@ -89,7 +90,8 @@ def without_secrets(text: str, store: Store) -> str:
 
 
 def redact(text: str, secrets: list[SecretStr]) -> str:
-    """The text with every secret blanked out."""
+    """The text with every secret blanked out, and every check-in token: those are minted, never stored."""
+    text = without_tokens(text)
     values = sorted((secret.get_secret_value() for secret in secrets), key=len, reverse=True)
     for value in values:
         if len(value) >= _SHORTEST_SECRET:

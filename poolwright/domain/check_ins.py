@@ -1,5 +1,6 @@
 """When a startup script's report is news to the server's life, and when it only shows that the server is alive."""
 
+import re
 from typing import Final
 
 from poolwright.domain.servers import CheckInStatus
@@ -20,6 +21,8 @@ _LEADS_TO: Final = {
     CheckInStatus.RUNNING: ServerState.RUNNING,
 }
 
+_TOKEN: Final = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
+
 
 def matters(status: CheckInStatus, before: CheckInStatus | None, state: ServerState) -> bool:
     """True if the server's workflow must hear of this report: it differs from the one before, or the server has not yet
@@ -32,3 +35,9 @@ def matters(status: CheckInStatus, before: CheckInStatus | None, state: ServerSt
     if status is CheckInStatus.ERROR:
         return state not in GOING
     return state in _WAY_TO_RUNNING and _WAY_TO_RUNNING.index(state) < _WAY_TO_RUNNING.index(_LEADS_TO[status])
+
+
+def without_tokens(text: str) -> str:
+    """The text without what looks like a signed token: scripts that trace their commands print theirs, and providers
+    may quote a script that they refuse."""
+    return _TOKEN.sub("[token]", text)

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from temporalio.service import RPCError
 
 from poolwright.domain.base import Model
-from poolwright.domain.check_ins import matters
+from poolwright.domain.check_ins import matters, without_tokens
 from poolwright.domain.servers import CheckInStatus
 from poolwright.domain.states import ServerState
 from poolwright.store.check_ins import record_check_in
@@ -17,7 +17,7 @@ from poolwright.store.engine import Store
 from starter.endpoint.bodies import JSONRoute, cut, storable
 from starter.endpoint.collaborators import SignalsOfApp, StoreOfApp
 from starter.endpoint.errors import TryAgain, documented
-from starter.endpoint.tokens import PresentedToken, existing_server, reporting_server, without_tokens
+from starter.endpoint.tokens import PresentedToken, existing_server, reporting_server
 
 MOST_MESSAGE_CHARACTERS: Final = 2_000
 

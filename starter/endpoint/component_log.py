@@ -7,12 +7,13 @@ from fastapi import APIRouter
 from pydantic import BeforeValidator, ConfigDict, Field
 
 from poolwright.domain.base import Model
+from poolwright.domain.check_ins import without_tokens
 from poolwright.store.check_ins import LogLine, append_logs, prune_logs
 from poolwright.store.engine import Store
 from starter.endpoint.bodies import LogRoute, Text, cut, storable
 from starter.endpoint.collaborators import StoreOfApp
 from starter.endpoint.errors import documented
-from starter.endpoint.tokens import PresentedToken, existing_server, reporting_server, without_tokens
+from starter.endpoint.tokens import PresentedToken, existing_server, reporting_server
 
 MOST_LINES: Final = 500
 MOST_CHARACTERS: Final = 4_000

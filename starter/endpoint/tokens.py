@@ -1,7 +1,6 @@
 """Who reports: the check-in token of a server, and whether that server still exists."""
 
-import re
-from typing import Annotated, Final
+from typing import Annotated
 
 from fastapi import Depends, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -13,8 +12,6 @@ from poolwright.store.check_in_tokens import TokenRefused, controller_id, signin
 from poolwright.store.engine import Store
 from poolwright.store.servers import UnknownServer, get_server
 from starter.endpoint.errors import Refused
-
-_TOKEN: Final = re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*")
 
 _bearer = HTTPBearer(
     auto_error=False,
@@ -57,11 +54,6 @@ def existing_server(tx: Transaction, server_id: str) -> Server:
     if server.state is ServerState.DELETING:
         raise Refused(410, f"the server {server_id} is being deleted: stop reporting")
     return server
-
-
-def without_tokens(text: str) -> str:
-    """The text without what looks like a signed token: startup scripts that trace their commands print theirs."""
-    return _TOKEN.sub("[token]", text)
 
 
 def _unauthorized(reason: str) -> Refused:

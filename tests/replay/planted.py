@@ -62,8 +62,7 @@ class Leaky:
     def create(self, spec: VMSpec) -> VM:
         """See `Provider`."""
         if error := self._errors.get("create"):
-            last_line = spec.startup_script.get_secret_value().splitlines()[-1]
-            raise Transient(f"{error}, with user data that ends in {last_line!r}")
+            raise Transient(f"{error}, with user data {spec.startup_script.get_secret_value()!r}")
         return self._provider.create(spec)
 
 
