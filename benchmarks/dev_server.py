@@ -1,7 +1,6 @@
 """A Temporal server of the benchmark's own, set up as `poolwright up` does, and a pool on the simulated provider."""
 
 import asyncio
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,9 +25,6 @@ from starter import binaries
 from starter.plugin import poolwright_plugin
 from starter.workers import Workers
 from tests.installations import Installation, configure, new_store
-
-# The sandbox imports a workflow's modules for each of its runs: without bytecode files it would compile them each time.
-sys.dont_write_bytecode = False
 
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL")
 _DYNAMIC = (
