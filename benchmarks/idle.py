@@ -30,7 +30,7 @@ from poolwright.domain.identities import server_workflow_id
 from poolwright.domain.servers import CheckInStatus, Server
 from poolwright.domain.states import ServerState
 from starter.plugin import poolwright_plugin
-from tests.installations import installation
+from tests.installations import AWAIT_SECONDS, Installation, installation
 from tests.servers.temporal import start_time_skipping
 
 CACHED: Final = 500
@@ -69,14 +69,21 @@ async def _events_of_a_day() -> float:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.check_in(server)
-            await poolwright.until_state(server, ServerState.RUNNING)
-            await environment.sleep(3600)
+            await _until_told(poolwright, server)
             before = await _events(poolwright.client, server_workflow_id(server.id))
             await environment.sleep(86_400)
             after = await _events(poolwright.client, server_workflow_id(server.id))
             await poolwright.signals.terminate(server.id, "the benchmark is over")
             await poolwright.ended(server)
             return after - before
+
+
+async def _until_told(installation: Installation, server: Server) -> None:
+    """Until its workflow too knows that it runs: from then on it waits for nothing but sessions to end."""
+    async with asyncio.timeout(AWAIT_SECONDS):
+        told = ""
+        while not told.startswith("## running"):
+            told = str(await installation.life(server).query("story"))
 
 
 async def _events(client: Client, workflow_id: str) -> int:

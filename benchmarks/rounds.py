@@ -7,7 +7,7 @@ SQLite and on a PostgreSQL server of the benchmark's own, without Temporal. The 
 
 import gc
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +17,7 @@ from time import perf_counter, process_time
 from typing import Any, Final
 
 from rich.table import Table
-from sqlalchemy import insert
+from sqlalchemy import DateTime, bindparam, insert, text
 
 from benchmarks.reporting import Aim, Conditions, report
 from poolwright.domain.planning import plan
@@ -36,8 +36,21 @@ SERVERS_PER_POOL: Final = 10
 SESSIONS_PER_SERVER: Final = 10
 PROVIDERS: Final = 4
 ROUNDS: Final = 5
+FLOOR: Final = "bare reads and one write"
 AIM_SECONDS: Final = 2.0
 NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+BARE_READS: Final = (
+    text("SELECT name, body FROM documents WHERE pool = :pool"),
+    text("SELECT id, state, created_at, max_sessions FROM servers WHERE pool = :pool AND state != 'deleted'"),
+    text("SELECT server_id, \"user\", kind FROM sessions WHERE pool = :pool AND state = 'assigned'"),
+)
+BARE_WRITE: Final = text("UPDATE scaling SET decided_at = :at WHERE autoscale = :pool").bindparams(
+    bindparam("at", type_=DateTime)
+)
+
+Decide = Callable[[Store, str, datetime], None]
+"""Decides for the pool of this name."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +75,19 @@ def main() -> None:
     aims = [
         Aim(f"round of {one.pools:,} pools on {one.database}", one.seconds, "s", at_most=AIM_SECONDS) for one in biggest
     ]
+    aims += [
+        Aim(f"growth from {POOLS[-2]:,} to {one.pools:,} pools on {one.database}", one.growth or 0, "x", at_most=12)
+        for one in biggest
+    ]
+    floors = {one.database: one.seconds for one in measurements if one.pools == POOLS[-1] and one.kind == FLOOR}
+    ratios = {one.database: round(one.seconds / floors[one.database], 1) for one in biggest}
     servers = f"{SERVERS_PER_POOL} servers, {SERVERS_PER_POOL * SESSIONS_PER_SERVER} sessions a pool"
-    facts = {"layout": servers, "rounds": ROUNDS, "results": [asdict(one) for one in measurements]}
+    facts = {
+        "layout": servers,
+        "rounds": ROUNDS,
+        "times_bare": ratios,
+        "results": [asdict(one) for one in measurements],
+    }
     report("rounds", "A round of decisions", conditions, aims, facts, [_table(measurements)])
 
 
@@ -72,14 +96,14 @@ def _measure_database(database: str) -> Iterator[Measurement]:
     for pools in POOLS:
         with _store(database) as store:
             _fill(store, pools)
-            for kind, decide in (("decisions", _decide), ("with queue and pruning", _decide_as_activity)):
+            for kind, decide in ROUND_KINDS.items():
                 wall, processor = _median_round(store, decide, pools)
                 growth = wall / before[kind] if kind in before else None
                 before[kind] = wall
                 yield Measurement(database, kind, pools, round(wall, 3), round(processor, 3), growth)
 
 
-def _median_round(store: Store, decide: Any, pools: int) -> tuple[float, float]:
+def _median_round(store: Store, decide: Decide, pools: int) -> tuple[float, float]:
     walls, processors = [], []
     for number in range(ROUNDS + 1):
         at = NOW + timedelta(seconds=30 * number)
@@ -110,6 +134,21 @@ def _decide_as_activity(store: Store, name: str, at: datetime) -> None:
         scaling.record_plan(tx, snapshot, plan(snapshot, at))
         scaling.prune_decisions(tx, at)
         scaling.requested_servers(tx, name)
+
+
+def _bare(store: Store, name: str, at: datetime) -> None:
+    """The floor: what a decision cannot do without, as plain SQL in a transaction that is as durable."""
+    with store.engine.connect().execution_options(poolwright_write=True) as connection, connection.begin():
+        for statement in BARE_READS:
+            connection.execute(statement, {"pool": name}).all()
+        connection.execute(BARE_WRITE, {"pool": name, "at": at.replace(tzinfo=None)})
+
+
+ROUND_KINDS: Final[dict[str, Decide]] = {
+    "decisions": _decide,
+    "with queue and pruning": _decide_as_activity,
+    FLOOR: _bare,
+}
 
 
 @contextmanager

@@ -44,7 +44,9 @@ _MODELS: Mapping[str, type[Model]] = {
 }
 
 
-_OF_POOL = select(DocumentRow).where(DocumentRow.pool == bindparam("pool")).order_by(DocumentRow.kind, DocumentRow.name)
+_ALL = select(DocumentRow).order_by(DocumentRow.kind, DocumentRow.name)
+_OF_KIND = _ALL.where(DocumentRow.kind == bindparam("kind"))
+_OF_POOL = _ALL.where(DocumentRow.pool == bindparam("pool"))
 
 
 class UnknownDocument(LookupError):
@@ -101,10 +103,9 @@ def get_row(session: Session, kind: str, name: str, *, lock: bool = False) -> Do
 
 def rows(session: Session, kind: str | None = None) -> list[DocumentRow]:
     """All stored rows, or those of a kind, by kind and name."""
-    query = select(DocumentRow).order_by(DocumentRow.kind, DocumentRow.name)
-    if kind is not None:
-        query = query.where(DocumentRow.kind == kind)
-    return list(session.scalars(query))
+    if kind is None:
+        return list(session.scalars(_ALL))
+    return list(session.scalars(_OF_KIND, {"kind": kind}))
 
 
 def rows_of_pool(session: Session, pool: str) -> list[DocumentRow]:
