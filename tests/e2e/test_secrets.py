@@ -66,7 +66,7 @@ class Watcher:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.02):
+        while not self._stop.wait(0.05):
             for process in psutil.process_iter():
                 try:
                     self.seen.add(" ".join(process.cmdline()))

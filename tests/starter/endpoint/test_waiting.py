@@ -32,7 +32,7 @@ def app(world: World) -> FastAPI:
 async def until(what: Callable[[], object]) -> None:
     """Until it is true."""
     async with asyncio.timeout(LONG):
-        while not what():  # noqa: ASYNC110
+        while not what():
             await asyncio.sleep(0.01)
 
 

@@ -248,7 +248,6 @@ def upgrade() -> None:
         batch_op.create_index("sessions_of_server", ["server_id", "state"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("sessions", schema=None) as batch_op:
         batch_op.drop_index("sessions_of_server")
