@@ -1,6 +1,7 @@
 """Snapshots for decisions, and what decisions leave behind."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from poolwright.domain.states import ServerState
 from poolwright.store import ledger, scaling
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
-from poolwright.store.servers import get_server, history, list_servers
+from poolwright.store.servers import get_server, history, list_servers, lock_pool, lock_server
 from poolwright.store.tables import PlaceMemoryRow, ServerRow
 from tests.installations import save
 from tests.store.scenes import AUTOSCALE, NOW, PROVIDER, at_once, move, request, reserve, running, server_pool
@@ -355,3 +356,24 @@ class TestRollout:
             marked = [server_id for server_id in (*old, young) if tx.get_one(ServerRow, server_id).rollout]
         assert marked == old[:3]
         assert {view.id for view in snapshot(store).servers if view.rollout} == set(marked)
+
+    def test_a_server_that_fails_in_the_same_moment_is_not_in_its_way(self, store: Store) -> None:
+        server_pool(store)
+        (server,) = running(store)
+        with store.write() as tx:
+            scaling.note_success(tx, "demo", NOW)
+
+        def fail() -> None:
+            with store.write() as tx:
+                lock_server(tx, server.id)
+                lock_pool(tx, "demo")
+                scaling.note_failure(tx, "demo", "the script failed", NOW)
+
+        save(store, "vm_provider", "sim", {**PROVIDER, "max_instances": 20})
+        with store.write() as tx, ThreadPoolExecutor(1) as other:
+            revision = scaling.autoscale_revision(tx, scaling.load_autoscale(tx, "demo"))
+            failing = other.submit(fail)
+            wait([failing], timeout=0.3)
+            assert scaling.mark_rollout(tx, "demo", revision) == 1
+            tx.commit()
+            failing.result(timeout=30)
