@@ -134,7 +134,7 @@ def lock_hostnames(session: Session) -> set[str]:
     """Every host name that is taken; nobody else gives one out until the transaction ends. Take this lock last."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_HOSTNAME_LOCK)
-    return set(session.scalars(select(ServerRow.hostname).where(ServerRow.state != ServerState.DELETED)))
+    return set(session.scalars(select(ServerRow.hostname).where(ServerRow.state.in_(EXISTING))))
 
 
 def _new_row(
