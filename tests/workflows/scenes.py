@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType, PendingActivityState
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.plugin import SimplePlugin
+from temporalio.service import ServiceClient
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import WorkerConfig
 
@@ -146,6 +147,16 @@ class Scene(Installation):
         """Wait until a worker has taken up this activity of the scaling loop."""
         await self._until_at_work(self.client.get_workflow_handle(scaling_workflow_id("demo")), step)
 
+    async def at_work(self, handle: WorkflowHandle[Any, Any]) -> list[str]:
+        """The activities of this workflow that a worker is at."""
+        return [
+            one.activity_type.name
+            for one in (await handle.describe()).raw_description.pending_activities
+            if one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
+            # The test server calls one that waits for its next try started, too.
+            and one.last_started_time.ToDatetime() >= one.last_attempt_complete_time.ToDatetime()
+        ]
+
     async def running(self) -> Server:
         """A server that has booted and checked in."""
         server = await self.live()
@@ -156,8 +167,7 @@ class Scene(Installation):
     def start_working(self, *, workflows: bool = True, zone: bool = True) -> None:
         """Start workers: for workflows and the store, for what touches the provider, or both."""
         zones = self._zones() if zone else []
-        workers = Workers(self.client, self.store, "127.0.0.1:8780", zones, workflows=workflows)
-        self._working.append(asyncio.create_task(workers.run(self._stop)))
+        self._working.append(asyncio.create_task(self._work(zones, self._stop, workflows=workflows)))
 
     async def stop_working(self) -> None:
         """Stop the workers: what they run comes to its end, nothing new begins."""
@@ -215,12 +225,15 @@ class Scene(Installation):
 
     async def _until_at_work(self, handle: WorkflowHandle[Any, Any], step: str) -> None:
         async def is_at_work() -> bool:
-            return any(
-                one.activity_type.name == step and one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-                for one in (await handle.describe()).raw_description.pending_activities
-            )
+            return step in await self.at_work(handle)
 
         await self.soon(is_at_work)
+
+    async def _work(self, zones: Sequence[str], stop: asyncio.Event, *, workflows: bool) -> None:
+        # A connection of their own: a client never forgets a worker that is stopped while it still starts.
+        config = self.client.config()
+        config["service_client"] = await ServiceClient.connect(config["service_client"].config)
+        await Workers(Client(**config), self.store, "127.0.0.1:8780", zones, workflows=workflows).run(stop)
 
     def _zones(self) -> list[str]:
         with self.store.read() as tx:
