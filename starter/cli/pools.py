@@ -121,9 +121,9 @@ def rollout(name: Name) -> None:
     with open_database() as store:
         with store.write() as tx:
             names = _autoscales(tx, name)
-            now = store.clock()
             marked = sum(
-                scaling.mark_rollout(tx, one, scaling.take_snapshot(tx, one, now).autoscale_revision) for one in names
+                scaling.mark_rollout(tx, one, scaling.autoscale_revision(tx, scaling.load_autoscale(tx, one)))
+                for one in names
             )
         if marked:
             temporal.wake_loops(store, names, "a rollout was asked for")
