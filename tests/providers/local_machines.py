@@ -32,7 +32,9 @@ def processes_in(root: Path) -> Iterator[psutil.Process]:
 def kill_all(root: Path) -> None:
     """End the processes of all machines below this directory."""
     for process in processes_in(root):
-        process.send_signal(signal.SIGKILL)
+        # One that dies may take another with it.
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
 
 
 def wait_for(ask: Callable[[], Answer]) -> Answer:

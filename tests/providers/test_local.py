@@ -15,7 +15,7 @@ from poolwright.providers.local.machines import Machines
 from poolwright.providers.local.provider import LocalProvider
 from poolwright.providers.local.settings import Settings, default_directory
 from tests.conformance.specs import OURS, TOKEN_IN_SCRIPT, mark_of, spec_of
-from tests.providers.local_machines import processes_in, wait_for, wait_for_text
+from tests.providers.local_machines import kill_all, processes_in, wait_for, wait_for_text
 
 
 class TestTheMachine:
@@ -61,8 +61,7 @@ class TestTheMachine:
 
     def test_is_stopped_when_its_process_died(self, local: LocalProvider, root: Path) -> None:
         vm = local.create(spec_of("a"))
-        for process in processes_in(root):
-            process.kill()
+        kill_all(root)
         wait_for(lambda: local.get(vm.reference).state is VMState.STOPPED)
         assert local.find(mark_of("a")) == local.get(vm.reference)
         assert local.create(spec_of("a")).state is VMState.STOPPED
