@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -24,6 +25,8 @@ from poolwright.domain.scaling import (
 from poolwright.domain.servers import SessionKind, Size
 from poolwright.domain.states import COMING, ServerState
 from tests.domain.pools import NOW, agent, agents, ago, cloud, desk, desks, later, of_kind, snapshot, waits
+
+pytestmark = pytest.mark.slow
 
 SIZES = (Size(cores=1, memory_mib=1024), Size(cores=2, memory_mib=4096), Size(cores=6, memory_mib=8192))
 USERS = ("ann", "bob", "cat", "dan", "eve")

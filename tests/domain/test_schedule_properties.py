@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,8 @@ from poolwright.domain.schedules import (
     preview,
     windows,
 )
+
+pytestmark = pytest.mark.slow
 
 FEW = settings(max_examples=60, deadline=None)
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,7 @@ from poolwright.providers.local.processes import MARK_VARIABLE
 from poolwright.providers.local.provider import LocalProvider
 from poolwright.providers.local.settings import Settings
 from tests.conformance.specs import OURS, mark_of, spec_of
-from tests.providers.local_machines import processes_in, wait_for, wait_for_text
+from tests.providers.local_machines import kill_all, processes_in, wait_for, wait_for_text
 
 # Each tells its pid once it has become what its name says; `wait` keeps the script's bash as the parent.
 ORDINARY_CHILD = "bash -c 'echo $$ >pid_of_child; exec sleep 1000' &"
@@ -143,8 +143,7 @@ class TestTheRest:
 
     def test_a_removal_that_was_cut_short_is_finished(self, local: LocalProvider, root: Path) -> None:
         vm = local.create(spec_of("a"))
-        for process in processes_in(root):
-            process.kill()
+        kill_all(root)
         (root / "pw-a").rename(root / f".pw-a.{OURS}.remains")
         assert wait_for(lambda: local.delete(mark_of("a"), vm.reference))
         assert [path.name for path in root.iterdir()] == [".lock"]

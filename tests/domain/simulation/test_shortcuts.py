@@ -3,6 +3,7 @@
 from datetime import time
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
@@ -21,6 +22,8 @@ from poolwright.domain.simulation import BootFailures, Conditions, Configuration
 from poolwright.domain.simulation.durations import Duration, Fixed, Lognormal, Uniform
 from poolwright.domain.static_servers import StaticServer
 from tests.domain.simulation.worlds import APP, DESKTOP, agents, asks, configuration, desks, play, scenario
+
+pytestmark = pytest.mark.slow
 
 USERS = ("ann", "bob", "cid", "dee", "eve", "fay", "gus", "hal")
 
