@@ -92,8 +92,10 @@ def delete_document(session: Session, kind: str, name: str) -> None:
 
 
 def get_row(session: Session, kind: str, name: str, *, lock: bool = False) -> DocumentRow:
-    """The stored row; with `lock`, held until the transaction ends. Raises `UnknownDocument`."""
-    row = session.get(DocumentRow, (kind, name), with_for_update=True if lock else None)
+    """The stored row; with `lock`, held until the transaction ends, and as it is once it is held. Raises
+    `UnknownDocument`."""
+    # Without populate_existing, what this transaction had read of the row before it was held would stay.
+    row = session.get(DocumentRow, (kind, name), with_for_update=True if lock else None, populate_existing=lock)
     if row is None:
         raise UnknownDocument(f"there is no {kind} {name!r}")
     # Held until the transaction ends: SQLAlchemy forgets rows that nobody holds, and reads them again each time.
@@ -146,7 +148,7 @@ def open_placeholders(session: Session, body: Mapping[str, Any]) -> dict[str, An
 
 def next_revision(session: Session) -> int:
     """Count one more apply. Serialises applies."""
-    installation = session.get_one(InstallationRow, 1, with_for_update=True)
+    installation = session.get_one(InstallationRow, 1, with_for_update=True, populate_existing=True)
     installation.revision += 1
     return installation.revision
 

@@ -224,7 +224,7 @@ def prune_decisions(session: Session, now: datetime) -> None:
 
 
 def _memory(session: Session, autoscale: str) -> ScalingRow:
-    row = session.get(ScalingRow, autoscale, with_for_update=True)
+    row = session.get(ScalingRow, autoscale, with_for_update=True, populate_existing=True)
     if row is None:
         row = ScalingRow(autoscale=autoscale, decisions=0, failures={})
         session.add(row)

@@ -50,7 +50,7 @@ def lock_server(session: Session, server_id: str) -> ServerRow:
     """The row of this server, held until the transaction ends. Raises `UnknownServer`."""
     # The key is left unlocked: whoever holds the pool may meanwhile give sessions to this server, which checks their
     # foreign key, and would otherwise wait for us while we wait for the pool.
-    row = session.get(ServerRow, server_id, with_for_update={"key_share": True})
+    row = session.get(ServerRow, server_id, with_for_update={"key_share": True}, populate_existing=True)
     if row is None:
         raise UnknownServer(f"there is no server {server_id!r}")
     return row

@@ -153,7 +153,7 @@ def forget_sweep(session: Session, kind: str, name: str) -> None:
 
 
 def _memory(session: Session, kind: str, name: str) -> SweepRow:
-    row = session.get(SweepRow, (kind, name), with_for_update=True)
+    row = session.get(SweepRow, (kind, name), with_for_update=True, populate_existing=True)
     if row is None:
         row = SweepRow(kind=kind, config=name, rounds=0, due=[], first_seen={}, missing={})
         session.add(row)

@@ -1,0 +1,100 @@
+"""Whoever holds a row sees it as it is, whatever was read of it before. (SQLite has one writer at a time anyway.)"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from poolwright.domain.states import ServerState
+from poolwright.store import documents, ledger, scaling
+from poolwright.store.engine import Store, utc_now
+from poolwright.store.servers import lock_pool, lock_server, transition
+from poolwright.store.tables import InstallationRow, ServerRow
+from tests.installations import configure, new_store, save
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def shared(postgresql_database_url: str) -> Iterator[Store]:
+    """A store that several may write to at once."""
+    store = new_store(postgresql_database_url)
+    configure(store, "unused", "here")
+    yield store
+    store.close()
+
+
+def change(store: Store, kind: str, name: str, **settings: Any) -> None:
+    """Change settings of a document in a transaction of its own, as an apply would."""
+    with store.read() as tx:
+        body = documents.open_body(tx, documents.get_row(tx, kind, name))
+    save(store, kind, name, {**body, **settings})
+
+
+def reserve_one(store: Store) -> str:
+    """A server in a transaction of its own."""
+    with store.write() as tx:
+        slot = ledger.Slot(vm_provider="sim", reason="a test wants it")
+        (server_id,) = ledger.reserve(tx, scaling.load_autoscale(tx, "demo"), [slot], "d0", utc_now())
+        return server_id
+
+
+class TestCaps:
+    """A cap that is lowered while a decision waits for it."""
+
+    @pytest.mark.parametrize(("kind", "name"), [("vm_provider", "sim"), ("autoscale", "demo")])
+    def test_the_new_one_holds(self, shared: Store, kind: str, name: str) -> None:
+        with shared.write() as tx:
+            autoscale = scaling.load_autoscale(tx, "demo")
+            documents.get_row(tx, "vm_provider", "sim")
+            change(shared, kind, name, max_instances=1)
+            ledger.lock_caps(tx, autoscale)
+            snapshot = scaling.take_snapshot(tx, "demo", utc_now())
+            slots = [ledger.Slot(vm_provider="sim", reason="a test wants it")] * 3
+            assert len(ledger.reserve(tx, snapshot.autoscale, slots, "d1", utc_now())) == 1
+
+
+class TestRows:
+    """Each way of holding a row."""
+
+    def test_a_server(self, shared: Store) -> None:
+        server_id = reserve_one(shared)
+        with shared.write() as tx:
+            read = tx.get_one(ServerRow, server_id)
+            assert read.state == ServerState.REQUESTED
+            with shared.write() as other:
+                transition(other, lock_server(other, server_id), ServerState.PREPARING, "meanwhile", utc_now())
+            lock_server(tx, server_id)
+            assert read.state == ServerState.PREPARING
+
+    def test_a_pool(self, shared: Store) -> None:
+        with shared.write() as tx:
+            documents.get_row(tx, "pool", "demo")
+            change(shared, "pool", "demo", server_assignment_enabled=True)
+            lock_pool(tx, "demo")
+            assert documents.get_row(tx, "pool", "demo").body["server_assignment_enabled"] is True
+
+    def test_the_count_of_applies(self, shared: Store) -> None:
+        with shared.write() as tx:
+            read = tx.get_one(InstallationRow, 1)
+            before = read.revision
+            change(shared, "pool", "demo", description="meanwhile")
+            assert documents.next_revision(tx) == read.revision == before + 2
+
+    @pytest.mark.parametrize(
+        "hold",
+        [
+            lambda tx: documents.get_row(tx, "pool", "demo", lock=True),
+            lambda tx: lock_pool(tx, "demo"),
+        ],
+        ids=["by its document", "by its pool"],
+    )
+    def test_what_this_transaction_itself_has_changed_stays(
+        self, shared: Store, hold: Callable[[Session], object]
+    ) -> None:
+        with shared.write() as tx:
+            row = documents.get_row(tx, "pool", "demo")
+            row.shape_revision = 4711
+            hold(tx)
+            assert row.shape_revision == 4711
