@@ -159,16 +159,23 @@ class ServerLifecycle:
             )
         booting = asyncio.create_task(self._become_ready(begun, machine))
         try:
-            if not await self._done_in_time(booting, machine):
-                raise ApplicationError(self._missed_deadline(machine), type="BootDeadline", non_retryable=True)
-        finally:
-            booting.cancel()
-            # What it writes outside at this moment could otherwise come to be after it was removed.
-            await workflow.wait_condition(booting.done)
+            in_time = await self._done_in_time(booting, machine)
+        # Not `finally`: it would also run when a worker forgets this workflow, where nothing can be waited for.
+        except asyncio.CancelledError:
+            await self._stopped(booting)
+            raise
+        await self._stopped(booting)
+        if not in_time:
+            raise ApplicationError(self._missed_deadline(machine), type="BootDeadline", non_retryable=True)
         reason = booting.result()
         self._booted = True
         serving = await self._steps.mark_running(reason)
         self._story.enter(serving.state, f"{reason}; {serving.sessions} session(s) on it")
+
+    async def _stopped(self, booting: asyncio.Task[str]) -> None:
+        """Stop it and wait until it has: what it writes outside now could else come to be after it was removed."""
+        booting.cancel()
+        await workflow.wait_condition(booting.done)
 
     def _stop_if_terminated(self) -> None:
         """After a step whose answer is waited for although its cancellation was asked."""

@@ -248,14 +248,23 @@ class Scene(Installation):
 
 @asynccontextmanager
 async def scene(
-    environment: WorkflowEnvironment, directory: Path, *, working: bool = True, **autoscale: Any
+    environment: WorkflowEnvironment,
+    directory: Path,
+    *,
+    working: bool = True,
+    sticky: bool = False,
+    **autoscale: Any,
 ) -> AsyncIterator[Scene]:
-    """A scene with running workers (unless not `working`). Keywords as for `installation`."""
+    """A scene with running workers (unless not `working`). Other keywords as for `installation`.
+
+    `sticky`: its workers keep workflows in memory, which takes half the time. Not for scenes whose workers stop: tasks
+    would wait for ten seconds for those that are gone.
+    """
     store = new_store(f"sqlite:///{directory / 'poolwright.db'}")
     name = new_id("w")
     configure(store, name, f"zone-{name}", **autoscale)
     config = environment.client.config()
-    config["plugins"] = [Forgetful()]
+    config["plugins"] = [] if sticky else [Forgetful()]
     client = Client(**config)
     poolwright = Scene(store, client, environment, world(name))
     await poolwright.now()

@@ -53,14 +53,14 @@ class TestTiming:
     """When a loop decides."""
 
     async def test_it_decides_at_once_and_then_each_period(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, scaling_period_seconds=PERIOD_SECONDS) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, scaling_period_seconds=PERIOD_SECONDS) as poolwright:
             loop = await begun(poolwright)
             assert await decisions(loop) == 1
             await poolwright.skip(3.5 * PERIOD_SECONDS)
             assert await decisions(loop) == 4
 
     async def test_a_wake_brings_a_decision_at_once(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, scaling_period_seconds=3600) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, scaling_period_seconds=3600) as poolwright:
             loop = await begun(poolwright)
             await poolwright.signals.scale_now(["demo"], "somebody waits")
 
@@ -72,7 +72,7 @@ class TestTiming:
     async def test_any_number_of_wakes_during_a_decision_bring_exactly_one_more(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, scaling_period_seconds=3600) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, scaling_period_seconds=3600) as poolwright:
             # Whoever writes keeps the decision waiting.
             with poolwright.store.write():
                 loop = await poolwright.loop()
@@ -88,7 +88,7 @@ class TestTiming:
             assert await decisions(loop) == 2
 
     async def test_it_ends_when_its_config_is_gone(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             loop = await begun(poolwright)
             with poolwright.store.write() as tx:
                 documents.delete_document(tx, "autoscale", "demo")
@@ -102,7 +102,7 @@ class TestGrowth:
     async def test_it_keeps_room_for_as_many_sessions_as_asked(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, minimum_available_sessions=2, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, minimum_available_sessions=2, **ALL_READY) as poolwright:
             await begun(poolwright)
             await poolwright.soon(lambda: in_state(poolwright, ServerState.RUNNING) == 2)
             await poolwright.skip(4 * PERIOD_SECONDS)
@@ -112,7 +112,7 @@ class TestGrowth:
     async def test_who_asks_is_served_and_the_room_is_filled_up_again(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, minimum_available_sessions=1, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, minimum_available_sessions=1, **ALL_READY) as poolwright:
             await begun(poolwright)
             await poolwright.soon(lambda: in_state(poolwright, ServerState.RUNNING) == 1)
             session = await poolwright.request("ada")
@@ -127,7 +127,7 @@ class TestGrowth:
     async def test_who_waits_gets_the_server_that_is_made_for_them(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, **ALL_READY) as poolwright:
             session = await poolwright.request("ada")
             assert session.state is SessionState.QUEUED
             await begun(poolwright)
@@ -136,7 +136,7 @@ class TestGrowth:
 
     async def test_no_demand_passes_the_cap(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
         settings = {"minimum_available_sessions": 9, "provider_cap": 2, **ALL_READY}
-        async with scene(skipping, tmp_path, **settings) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, **settings) as poolwright:
             loop = await begun(poolwright)
             await poolwright.soon(lambda: in_state(poolwright, ServerState.RUNNING) == 2)
             for user in ("ada", "ben", "cem", "dea"):
@@ -147,7 +147,7 @@ class TestGrowth:
             assert "cap" in (await last_decision(loop)).details
 
     async def test_a_life_whose_start_was_lost_is_started(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, minimum_available_sessions=1, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, minimum_available_sessions=1, **ALL_READY) as poolwright:
             server = await poolwright.reserve()
             await begun(poolwright)
             await poolwright.until_state(server, ServerState.RUNNING)
@@ -157,7 +157,9 @@ class TestGrowth:
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
         patience: dict[str, Any] = {"minimum_life_seconds": 60, "downscale_backoff_seconds": 60}
-        async with scene(skipping, tmp_path, minimum_available_sessions=2, **patience, **ALL_READY) as poolwright:
+        async with scene(
+            skipping, tmp_path, sticky=True, minimum_available_sessions=2, **patience, **ALL_READY
+        ) as poolwright:
             await begun(poolwright)
             await poolwright.soon(lambda: in_state(poolwright, ServerState.RUNNING) == 2)
             poolwright.change("autoscale", "demo", minimum_available_sessions=0)
@@ -171,7 +173,9 @@ class TestObserve:
     async def test_it_says_what_it_would_do_and_does_nothing(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, minimum_available_sessions=2, observe=True, **ALL_READY) as poolwright:
+        async with scene(
+            skipping, tmp_path, sticky=True, minimum_available_sessions=2, observe=True, **ALL_READY
+        ) as poolwright:
             loop = await begun(poolwright)
             await poolwright.skip(2 * PERIOD_SECONDS)
             assert not poolwright.servers(deleted=True)
@@ -189,7 +193,7 @@ class TestDetails:
     async def test_they_hold_the_reasons_the_figures_and_the_help(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, minimum_available_sessions=2, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, minimum_available_sessions=2, **ALL_READY) as poolwright:
             loop = await begun(poolwright)
             await poolwright.soon(lambda: in_state(poolwright, ServerState.RUNNING) == 2)
             await poolwright.skip(PERIOD_SECONDS)
@@ -210,7 +214,7 @@ class TestPause:
     async def test_a_paused_loop_changes_nothing_until_it_is_resumed(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, minimum_available_sessions=1, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, minimum_available_sessions=1, **ALL_READY) as poolwright:
             loop = await begun(poolwright)
             await poolwright.soon(lambda: in_state(poolwright, ServerState.RUNNING) == 1)
             await poolwright.signals.pause("demo", "the cloud is being rebuilt")
@@ -225,7 +229,7 @@ class TestPause:
             assert self._pause(poolwright) is None
 
     async def test_a_pause_outlives_its_loop(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, **ALL_READY) as poolwright:
             loop = await begun(poolwright)
             await poolwright.signals.pause("demo", "the cloud is being rebuilt")
             await poolwright.soon(lambda: self._pause(poolwright) is not None)
@@ -236,7 +240,7 @@ class TestPause:
             assert not poolwright.servers()
 
     async def test_the_last_wish_counts(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, working=False, **ALL_READY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, working=False, **ALL_READY) as poolwright:
             await poolwright.loop()
             await poolwright.signals.pause("demo", "first")
             await poolwright.signals.resume("demo")

@@ -15,7 +15,7 @@ class TestHappyPath:
     """From the row to `deleted`."""
 
     async def test_a_server_lives_and_goes(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.check_in(server, "configuring", "installing")
@@ -41,7 +41,7 @@ class TestHappyPath:
     async def test_a_server_that_need_not_check_in_runs_once_its_vm_does(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, require_checkin=False) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, require_checkin=False) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.RUNNING)
             assert poolwright.reasons(server)[-1] == "the VM runs, and no check-in is required"
@@ -50,7 +50,7 @@ class TestHappyPath:
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
         knobs = {"runs_script_in_guest": True, "boot_seconds": 90}
-        async with scene(skipping, tmp_path, sim=knobs) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim=knobs) as poolwright:
             poolwright.change("vm_provider", "sim", facts={"runs_script_in_guest": True})
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
@@ -68,7 +68,7 @@ class TestAddress:
 
     async def test_a_late_address_is_waited_for(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
         knobs = {"create_seconds": 120, "address_delay_seconds": 45}
-        async with scene(skipping, tmp_path, sim=knobs) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim=knobs) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             assert poolwright.server(server).address is None
@@ -80,7 +80,7 @@ class TestAddress:
     async def test_a_check_in_before_the_address_does_not_make_it_run(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"address_delay_seconds": 60}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"address_delay_seconds": 60}) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.check_in(server)
@@ -91,7 +91,7 @@ class TestAddress:
     async def test_a_provider_that_does_not_show_the_vm_yet_is_asked_again(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"create_seconds": 10}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"create_seconds": 10}) as poolwright:
             poolwright.world.fail_next(Operation.GET, Failure.NOT_FOUND, 3)
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
@@ -106,7 +106,7 @@ class TestCheckIns:
     async def test_one_that_overtakes_the_answer_to_the_creation_counts(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             poolwright.world.lose_next_response()
             server = await poolwright.live()
             await poolwright.soon(lambda: poolwright.creations() == 1)
@@ -118,7 +118,7 @@ class TestCheckIns:
     async def test_any_number_of_them_change_nothing_while_it_runs(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             for status in ("running", "starting", "configuring", "running"):
                 await poolwright.check_in(server, status)
@@ -126,7 +126,7 @@ class TestCheckIns:
             assert poolwright.states(server)[-1] == "running"
 
     async def test_an_unknown_status_is_ignored(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.life(server).signal("check_in", args=["levitating", "a status of the future"])
@@ -140,7 +140,7 @@ class TestStory:
     async def test_the_page_says_where_it_stands_and_what_it_did(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.signals.drain(server.id, "the image is old")

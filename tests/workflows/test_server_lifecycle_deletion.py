@@ -50,7 +50,7 @@ class TestErrors:
     async def test_it_is_tried_until_it_is_mended(
         self, skipping: WorkflowEnvironment, tmp_path: Path, failure: Failure
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await goes_wrong(poolwright, failure)
             await poolwright.skip(30 * MINUTE)
             tries = poolwright.calls(Operation.DELETE)
@@ -63,7 +63,7 @@ class TestErrors:
             assert not poolwright.living()
 
     async def test_not_found_means_gone(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             poolwright.world.fail_next(Operation.DELETE, Failure.NOT_FOUND)
             await poolwright.signals.terminate(server.id, "the test is over")
@@ -72,7 +72,7 @@ class TestErrors:
     async def test_a_vm_that_vanished_by_itself_is_no_problem(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             poolwright.world.vanish(poolwright.living()[0].reference)
             await poolwright.signals.terminate(server.id, "the test is over")
@@ -85,7 +85,7 @@ class TestAlerts:
     async def test_they_grow_louder_with_time(
         self, skipping: WorkflowEnvironment, tmp_path: Path, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await goes_wrong(poolwright, Failure.AUTHENTICATION_FAILED)
             await poolwright.skip(14 * MINUTE)
             assert poolwright.server(server).message == "the test is over"
@@ -105,7 +105,7 @@ class TestAlerts:
     async def test_a_deletion_that_takes_for_ever_is_reported_too(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"delete_seconds": 2 * HOUR}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"delete_seconds": 2 * HOUR}) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.terminate(server.id, "the test is over")
             await poolwright.until_told(server, ServerState.DELETING)
@@ -119,7 +119,7 @@ class TestAlerts:
     async def test_a_configuration_that_cannot_be_used_is_reported_too(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             poolwright.change("vm_provider", "sim", provider="sky")
             await poolwright.signals.terminate(server.id, "the test is over")

@@ -16,7 +16,7 @@ class TestDrain:
     """The signal `drain`."""
 
     async def test_an_empty_server_goes_at_once(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.drain(server.id, "the image is old")
             await poolwright.until_state(server, ServerState.DELETED)
@@ -25,7 +25,7 @@ class TestDrain:
     async def test_it_waits_for_every_session_and_goes_with_the_last(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, max_sessions_per_server=2) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, max_sessions_per_server=2) as poolwright:
             server = await poolwright.running()
             ada, ben = await poolwright.request("ada"), await poolwright.request("ben")
             await poolwright.signals.drain(server.id, "the image is old")
@@ -39,7 +39,7 @@ class TestDrain:
             assert not poolwright.living()
 
     async def test_it_takes_no_new_session_meanwhile(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, max_sessions_per_server=2) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, max_sessions_per_server=2) as poolwright:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.signals.drain(server.id, "the image is old")
@@ -49,7 +49,7 @@ class TestDrain:
     async def test_it_looks_by_itself_when_nobody_tells_of_the_last_sessions_end(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             session = await poolwright.request("ada")
             await poolwright.signals.drain(server.id, "the image is old")
@@ -63,7 +63,7 @@ class TestDrain:
     async def test_one_that_comes_while_it_boots_is_done_once_it_runs(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.live()
             await poolwright.until_told(server, ServerState.BOOTING)
             await poolwright.signals.drain(server.id, "the image is old")
@@ -76,7 +76,7 @@ class TestScaleDown:
     """A drain because there is too much room."""
 
     async def test_a_server_that_somebody_just_got_stays(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             session = await poolwright.request("ada")
             await poolwright.life(server).signal("drain", args=["too much room", DrainReason.SCALE_DOWN.value])
@@ -89,7 +89,7 @@ class TestScaleDown:
     async def test_an_unknown_kind_counts_as_an_operators_wish(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.life(server).signal("drain", args=["too much room", "a kind of the future"])
@@ -100,7 +100,7 @@ class TestUndrain:
     """The signal `undrain`."""
 
     async def test_it_serves_again_and_takes_who_waits(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, max_sessions_per_server=2) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, max_sessions_per_server=2) as poolwright:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.signals.drain(server.id, "the image is old")
@@ -126,7 +126,7 @@ class TestUndrain:
     async def test_a_server_may_be_drained_and_had_back_any_number_of_times(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             session = await poolwright.request("ada")
             for _ in range(3):
@@ -143,7 +143,7 @@ class TestUndrain:
     async def test_it_comes_too_late_for_a_server_that_is_being_deleted(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"delete_seconds": 60}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"delete_seconds": 60}) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.drain(server.id, "the image is old")
             await poolwright.until_told(server, ServerState.DELETING)
@@ -157,7 +157,7 @@ class TestErrorWhileItServes:
     async def test_nobody_is_thrown_out_and_nobody_else_let_in(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, max_sessions_per_server=2) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, max_sessions_per_server=2) as poolwright:
             server = await poolwright.running()
             session = await poolwright.request("ada")
             await poolwright.check_in(server, "error", "the display is gone")
@@ -173,7 +173,7 @@ class TestErrorWhileItServes:
     async def test_an_operator_who_has_it_back_knows_of_the_error(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.check_in(server, "error", "the display is gone")

@@ -53,7 +53,7 @@ class TestTerminate:
             nothing_is_left(poolwright, server)
 
     async def test_sessions_on_it_end_with_the_reason(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             session = await poolwright.request("ada")
             await poolwright.signals.terminate(server.id, "the building burns")
@@ -62,7 +62,7 @@ class TestTerminate:
             assert poolwright.session(session).end_reason == "the building burns"
 
     async def test_a_vm_that_is_born_meanwhile_is_deleted(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             # Whoever holds the world's lock keeps every call to the provider waiting.
             with poolwright.world.database.transaction():
                 server = await poolwright.live()
@@ -74,7 +74,7 @@ class TestTerminate:
             nothing_is_left(poolwright, server)
 
     async def test_a_second_one_changes_nothing(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, sim={"delete_seconds": 60}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"delete_seconds": 60}) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.terminate(server.id, "the building burns")
             await poolwright.signals.terminate(server.id, "it still burns")
@@ -108,7 +108,7 @@ class TestCancel:
     async def test_somebody_who_waited_for_the_server_is_not_thrown_out(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             session = await poolwright.request("ada")
             server = await poolwright.live()
             await poolwright.until_told(server, ServerState.BOOTING)
@@ -128,7 +128,7 @@ class TestCancel:
     async def test_an_undrain_of_long_ago_does_not_annul_it(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.undrain(server.id, "it was not even drained")
             await poolwright.skip(60)

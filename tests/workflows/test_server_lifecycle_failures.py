@@ -28,7 +28,7 @@ class TestCheckIn:
     async def test_silence_until_the_deadline_fails_it_and_deletes_its_vm(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, failure=POLICY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, failure=POLICY) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.skip(BOOT_DEADLINE_SECONDS - 5)
@@ -40,7 +40,7 @@ class TestCheckIn:
             assert not poolwright.living()
 
     async def test_the_reason_holds_its_last_report(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, failure=POLICY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, failure=POLICY) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.check_in(server, "configuring", "waiting for the disk")
@@ -49,7 +49,7 @@ class TestCheckIn:
     async def test_an_error_fails_it_at_once_with_its_message(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             before = await poolwright.now()
@@ -87,7 +87,7 @@ class TestReplacement:
             "provider_cap": 1,
             "scaling_period_seconds": 300,
         }
-        async with scene(skipping, tmp_path, **settings) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, **settings) as poolwright:
             await poolwright.loop()
             await poolwright.soon(lambda: len(poolwright.servers()) == 1)
             (first,) = poolwright.servers()
@@ -119,7 +119,7 @@ class TestCreationThatCannotSucceed:
     async def test_it_fails_with_the_providers_words(
         self, skipping: WorkflowEnvironment, tmp_path: Path, failure: Failure, name: str
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             poolwright.world.fail_next(Operation.CREATE, failure)
             server = await poolwright.live()
             reason = await poolwright.ended(server)
@@ -131,7 +131,9 @@ class TestCreationThatCannotSucceed:
     async def test_a_vm_that_the_provider_gave_up_on_is_deleted(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"broken_fraction": 1.0, "create_seconds": 5}) as poolwright:
+        async with scene(
+            skipping, tmp_path, sticky=True, sim={"broken_fraction": 1.0, "create_seconds": 5}
+        ) as poolwright:
             server = await poolwright.live()
             assert await poolwright.ended(server) == (
                 "VMBroken: the provider gave up on the VM: the simulated host failed"
@@ -142,7 +144,7 @@ class TestCreationThatCannotSucceed:
     async def test_a_script_with_a_tag_without_value_is_not_sent(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             poolwright.change("vm_provider", "sim", startup_script="#!/bin/sh\njoin {domain}\n")
             server = await poolwright.live()
             reason = await poolwright.ended(server)
@@ -159,7 +161,9 @@ class TestCapacity:
     ) -> None:
         knobs = {"places": ["east", "west"], "capacity": {"east": 0}}
         failure = {"budget": 1, "keep_failed_seconds": 3600}
-        async with scene(skipping, tmp_path, sim=knobs, minimum_available_sessions=1, failure=failure) as poolwright:
+        async with scene(
+            skipping, tmp_path, sticky=True, sim=knobs, minimum_available_sessions=1, failure=failure
+        ) as poolwright:
             poolwright.change("vm_provider", "sim", facts={"places": ["east", "west"]})
             await poolwright.loop()
             await poolwright.until(lambda: poolwright.creations() == 1, within_seconds=120)
@@ -172,13 +176,15 @@ class TestCapacity:
     async def test_what_has_no_vm_is_not_kept_for_diagnosis(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"capacity": 0}, failure={"keep_failed_seconds": 3600}) as poolwright:
+        async with scene(
+            skipping, tmp_path, sticky=True, sim={"capacity": 0}, failure={"keep_failed_seconds": 3600}
+        ) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.DELETED)
 
     @pytest.mark.slow
     async def test_a_quota_is_treated_alike(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path, sim={"quota": 0}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"quota": 0}) as poolwright:
             server = await poolwright.live()
             assert (await poolwright.ended(server)).startswith("QuotaExceeded: the account has its 0 VMs")
             await poolwright.loop()
@@ -190,7 +196,7 @@ class TestPassingTrouble:
     """What may mend itself is tried again."""
 
     async def test_a_lost_answer_makes_no_second_vm(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             poolwright.world.lose_next_response(2)
             server = await poolwright.live()
             await poolwright.until(lambda: poolwright.states(server)[-1] == "booting", within_seconds=60)
@@ -201,7 +207,7 @@ class TestPassingTrouble:
     async def test_a_lost_answer_makes_no_second_vm_although_lists_lag_behind(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sim={"stale_list_seconds": 300}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"stale_list_seconds": 300}) as poolwright:
             poolwright.world.lose_next_response()
             server = await poolwright.live()
             await poolwright.until(lambda: poolwright.states(server)[-1] == "booting", within_seconds=60)
@@ -210,7 +216,7 @@ class TestPassingTrouble:
     async def test_throttling_slows_down_and_never_fails_a_server(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, failure=POLICY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, failure=POLICY) as poolwright:
             poolwright.world.fail_next(Operation.CREATE, Failure.THROTTLED, 10_000)
             server = await poolwright.live()
             await poolwright.skip(3 * BOOT_DEADLINE_SECONDS)
@@ -226,7 +232,7 @@ class TestPassingTrouble:
     ) -> None:
         # One call in 20 s. Each try needs two, to find and to create, and the two servers take them from each other.
         knobs = {"throttle_calls_per_second": 0.05, "throttle_burst": 2}
-        async with scene(skipping, tmp_path, sim=knobs, failure=POLICY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim=knobs, failure=POLICY) as poolwright:
             first, second = await poolwright.live(), await poolwright.live()
             before = await poolwright.now()
             await poolwright.until(lambda: poolwright.creations() == 2, within_seconds=900)
@@ -238,7 +244,7 @@ class TestPassingTrouble:
     async def test_trouble_that_outlasts_the_deadline_ends_the_attempt(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, failure=POLICY) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, failure=POLICY) as poolwright:
             poolwright.world.fail_next(Operation.CREATE, Failure.TRANSIENT, 10_000)
             server = await poolwright.live()
             await poolwright.skip(BOOT_DEADLINE_SECONDS - 60)
@@ -254,7 +260,7 @@ class TestKeptForDiagnosis:
     async def test_the_vm_stays_as_long_as_asked_and_goes_then(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, failure={"keep_failed_seconds": 7200}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, failure={"keep_failed_seconds": 7200}) as poolwright:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.BOOTING)
             await poolwright.check_in(server, "error", "no disk")

@@ -61,7 +61,7 @@ class TestLostWorkflow:
     async def test_a_vm_that_was_born_behind_its_back_is_adopted(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             # Whoever holds the world's lock keeps every call to the provider waiting.
             with poolwright.world.database.transaction():
                 server = await poolwright.live()
@@ -74,7 +74,7 @@ class TestLostWorkflow:
     async def test_what_is_kept_for_diagnosis_is_kept_as_long_as_before(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, failure={"keep_failed_seconds": 7200}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, failure={"keep_failed_seconds": 7200}) as poolwright:
             server = await kept(poolwright)
             await poolwright.skip(3600)
             await lose_its_workflow(poolwright, server)
@@ -89,7 +89,7 @@ class TestLostWorkflow:
     async def test_an_error_that_was_reported_meanwhile_is_heard(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             session = await poolwright.request("ada")
             await lose_its_workflow(poolwright, server)
@@ -102,7 +102,7 @@ class TestLostWorkflow:
     async def test_its_draining_goes_on_and_can_still_be_undone(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.signals.drain(server.id, "the image is old")
@@ -118,7 +118,7 @@ class TestRepeatedStart:
     """Starting a life is repeatable."""
 
     async def test_starting_what_runs_changes_nothing(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             run = (await poolwright.life(server).describe()).run_id
             for _ in range(5):
@@ -127,7 +127,7 @@ class TestRepeatedStart:
             assert poolwright.calls(Operation.CREATE) == 1
 
     async def test_a_life_that_is_over_does_nothing(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.terminate(server.id, "the test is over")
             await poolwright.ended(server)
@@ -141,7 +141,7 @@ class TestRepeatedStart:
     async def test_a_signal_to_a_life_that_is_over_is_answered(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             assert await poolwright.signals.terminate(server.id, "the test is over")
             await poolwright.ended(server)
