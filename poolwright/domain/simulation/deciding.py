@@ -94,8 +94,7 @@ class QuickDeciding:
         if known is not None:
             return self._again(known, config, now)
         self.asked += 1
-        plain = all(config.pool.is_plain(session) for session in config.pool.waiting.values())
-        snapshot = self._views.condensed(config, now) if plain else self._views.snapshot(config, now)
+        snapshot = self._views.condensed(config, now)
         decision = _decision(plan(snapshot, self._clock.moment(now)), self._clock)
         if situation is not None:
             self._remember(config, situation, decision)

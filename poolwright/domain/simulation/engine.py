@@ -61,6 +61,7 @@ class _Simulation:
         )
         self._touched: set[PoolState] = set()
         self._due: set[ConfigState] = set()
+        """Those that decide in this instant: if they are woken, or if it is time and anything has changed."""
 
     def run(self, demand: Iterable[DemandSession]) -> Outcome:
         """Play it to the end."""
@@ -95,7 +96,10 @@ class _Simulation:
                 self._await_expiry(pool)
         if due:
             for config in list(due) if len(due) == 1 else _in_order(due):
-                self._decide(config)
+                # Asked only now, when all else has happened that belongs to this instant.
+                if config.is_woken or self._deciding.is_needed(config):
+                    self._decide(config)
+                config.is_woken = False
             due.clear()
         for pool in touched:
             pool.record(self._timeline.now)
@@ -132,17 +136,19 @@ class _Simulation:
     def _beat(self, config: ConfigState) -> None:
         """The regular decision."""
         now = self._timeline.now
-        self._timeline.at(now + microseconds(config.autoscale.scaling_period_seconds), self._beat, config)
-        if now == 0 or self._deciding.is_needed(config):
-            self._due.add(config)
+        self._timeline.at(now + config.scaling_period, self._beat, config)
+        if now == 0:
+            self._wake(config)
+        self._due.add(config)
 
     def _alarm(self, config: ConfigState) -> None:
         """The last plan named this time, unless another plan has been made since."""
         config.alarms.discard(self._timeline.now)
         if config.decide_at == self._timeline.now:
-            self._due.add(config)
+            self._wake(config)
 
     def _wake(self, config: ConfigState) -> None:
+        config.is_woken = True
         self._due.add(config)
 
     def _woken_by_people(self, pool: PoolState) -> None:
@@ -158,7 +164,7 @@ class _Simulation:
 
     def _round(self, config: ConfigState) -> None:
         config.round_at, config.quiet_until = None, self._timeline.now + self._wake_pause
-        self._due.add(config)
+        self._wake(config)
 
     def _await_schedule(self, config: ConfigState) -> None:
         if config.autoscale.schedules:
@@ -171,7 +177,7 @@ class _Simulation:
         config.take_terms(terms_at(config.autoscale, self._clock.moment(self._timeline.now)))
         self._await_schedule(config)
         if before.next_change is not None or _in_force(before) != _in_force(config.terms):
-            self._due.add(config)
+            self._wake(config)
             self._changed(config.pool)
         if config.accepts != accepted:
             config.pool.room_grew |= config.accepts
@@ -192,15 +198,14 @@ class _Simulation:
     def _await_expiry(self, pool: PoolState) -> None:
         for session in pool.newcomers:
             if session.number in pool.waiting:
-                expires_at = session.requested_at + microseconds(pool.pool.queue_expiry_seconds)
-                self._timeline.at(expires_at, self._expire, session)
+                self._timeline.at(session.requested_at + pool.queue_expiry, self._expire, session)
         pool.newcomers.clear()
 
     def _expire(self, session: SimulatedSession) -> None:
         pool = session.pool
         if session.number in pool.waiting:
             pool.leave_queue(session)
-            pool.leave(session.user)
+            pool.leave(session)
             pool.meter.refused += 1
             self._changed(pool)
             self._timeline.tell("refused", session=session.number)
@@ -245,7 +250,7 @@ class _Simulation:
         if not server.sessions:
             server.busy_microseconds += now - server.busy_since
         pool.in_use = minus(pool.in_use, session.units)
-        pool.leave(session.user)
+        pool.leave(session)
         if self._timeline.watched:
             self._timeline.tell("ended", server.id, session.number)
 

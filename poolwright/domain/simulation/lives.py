@@ -57,6 +57,7 @@ class ServerLives:
         self._changed = changed
         self._wake = wake
         self._end_sessions = end_sessions
+        self._delete_takes = microseconds(conditions.delete_seconds)
         self._numbers = HostNumbers()
         self._created = 0
         self._present = 0
@@ -142,9 +143,8 @@ class ServerLives:
 
     def _boot(self, config: ConfigState, provider: ProviderState) -> tuple[bool, int]:
         """Whether the boot succeeds, and how long it takes to find out."""
-        policy, failures = config.autoscale.failure, self._conditions.failures
+        failures, deadline = self._conditions.failures, config.boot_deadline
         length, luck, _, _ = self._draws.uniforms(f"boot/{config.name}", config.made)
-        deadline = microseconds(policy.boot_deadline_seconds)
         takes = microseconds(self._conditions.boot_of(provider.name).at(length))
         if luck < failures.share:
             fails_after = deadline if failures.after_seconds is None else microseconds(failures.after_seconds)
@@ -189,7 +189,7 @@ class ServerLives:
     def _begin_deleting(self, server: SimulatedServer) -> None:
         timeline = self._timeline
         server.leaving_at = timeline.now
-        timeline.at(timeline.now + microseconds(self._conditions.delete_seconds), self._forget, server)
+        timeline.at(timeline.now + self._delete_takes, self._forget, server)
         timeline.tell("deleting", server.id)
 
     def _forget(self, server: SimulatedServer) -> None:

@@ -1,14 +1,16 @@
 """Who gets which server, as `assign_queue` says."""
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from poolwright.domain.placement import assign_queue
 from poolwright.domain.simulation.records import ClassKey, PoolState, SimulatedServer, SimulatedSession, queue_order
 from poolwright.domain.simulation.views import Views
 from poolwright.domain.states import ServerState
 
-Seat = tuple[SimulatedSession, SimulatedServer]
+_MOST_REMEMBERED: Final = 200_000
+_NOBODY: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Seats(Protocol):
@@ -40,18 +42,18 @@ class ThoroughPlacing:
         if pool.waiting:
             servers = [server for stock in pool.stocks for server in stock.servers.values()]
             self.asked += 1
-            _ask(self._views, pool, pool.waiting.values(), servers, seat)
+            _ask(self._views, pool, pool.waiting.values(), servers, pool.kept_for, seat)
         pool.room_grew = False
 
 
 class QuickPlacing:
-    """Asks only what is not known yet.
+    """Asks only what is not known yet, and shows only what matters.
 
-    Three things make no difference. Who found no room before finds none until room grows: only newcomers are looked at
-    in between. A server without room takes nobody. Of servers that only their names tell apart, one with a later name
-    is never chosen before one with an earlier name; so of each such class only the first is shown, and what was chosen
-    among the same classes once is chosen again. The last two hold for plain sessions, of people with no other session
-    in the pool and no server kept for them; when there are others, all of them are asked for in one go.
+    Who found no room before finds none until room grows: only newcomers are looked at in between. A server without room
+    takes nobody, but for somebody who is on it already. Of servers that only their names tell apart, one with a later
+    name is never chosen before one with an earlier name: of each such class only the first is shown. What was chosen
+    among the same classes once is chosen again, unless the person tells servers apart: they are on one already, or one
+    is kept for them.
     """
 
     def __init__(self, views: Views) -> None:
@@ -66,51 +68,64 @@ class QuickPlacing:
             return
         sessions = pool.queue() if pool.room_grew else self._newcomers(pool)
         pool.room_grew = False
-        if not pool.classes and pool.doubled == 0:
-            return
-        if all(pool.is_plain(session) for session in sessions):
-            self._place_plain(pool, sessions, seat)
-            return
-        self.asked += 1
-        _ask(self._views, pool, sessions, _with_room(pool), seat)
+        if pool.classes or pool.doubled:
+            self._place(pool, sessions, seat)
 
     def _newcomers(self, pool: PoolState) -> Sequence[SimulatedSession]:
         waiting = [session for session in pool.newcomers if session.number in pool.waiting]
         return sorted(waiting, key=queue_order) if pool.has_priorities else waiting
 
-    def _place_plain(self, pool: PoolState, sessions: Iterable[SimulatedSession], seat: Seats) -> None:
+    def _place(self, pool: PoolState, sessions: Sequence[SimulatedSession], seat: Seats) -> None:
+        # What is kept by what this very pass gives out counts from the next pass on, as in production.
+        kept_for = {session.user: pool.kept_server(session.user) for session in sessions} if pool.kept_for else {}
         refused: set[tuple[str | None, str | None]] = set()
         for session in sessions:
-            shape = (session.zone, session.workspace)
-            kept = pool.kept_server(session.user)
-            if shape in refused and kept is None:
-                continue
-            server = self._best_of(pool, session, [kept]) if kept is not None else self._first_of_class(pool, session)
+            kept, plain = kept_for.get(session.user), pool.is_plain(session)
+            shape = (None, None) if pool.counts_sessions else (session.zone, session.workspace)
+            if plain and kept is None:
+                if shape in refused:
+                    continue
+                server = self._first_of_class(pool, session)
+            else:
+                server = self._best_for(pool, session, kept)
             if server is not None:
                 seat(session, server)
-            elif pool.counts_sessions:
-                return
-            else:
+            elif plain:
                 refused.add(shape)
+                if pool.counts_sessions and not pool.doubled and not pool.kept_for:
+                    return
 
     def _first_of_class(self, pool: PoolState, session: SimulatedSession) -> SimulatedServer | None:
         question = (pool.number, session.zone, session.workspace, _classes(pool))
         if question in self._chosen:
             key = self._chosen[question]
             return None if key is None else pool.classes[key].first()
-        server = self._best_of(pool, session, ())
-        if len(self._chosen) >= 200_000:
+        server = self._best_of(pool, session, [entered.first() for entered in pool.classes.values()])
+        if len(self._chosen) >= _MOST_REMEMBERED:
             self._chosen.clear()
         self._chosen[question] = None if server is None else server.class_key
         return server
 
+    def _best_for(
+        self, pool: PoolState, session: SimulatedSession, kept: SimulatedServer | None
+    ) -> SimulatedServer | None:
+        known = pool.hosts(session)
+        if kept is not None:
+            known[kept.id] = kept
+        others = [entered.first_but(known) for entered in pool.classes.values()]
+        shown = [*known.values(), *(server for server in others if server is not None)]
+        return self._best_of(pool, session, shown, {session.user: kept.id} if kept is not None else {})
+
     def _best_of(
-        self, pool: PoolState, session: SimulatedSession, further: Sequence[SimulatedServer]
+        self,
+        pool: PoolState,
+        session: SimulatedSession,
+        servers: Iterable[SimulatedServer],
+        preferred: Mapping[str, str] = _NOBODY,
     ) -> SimulatedServer | None:
         found: list[SimulatedServer] = []
-        shown = {server.id: server for server in (*(entered.first() for entered in pool.classes.values()), *further)}
         self.asked += 1
-        _ask(self._views, pool, [session], shown.values(), lambda _, server: found.append(server))
+        _ask(self._views, pool, [session], servers, preferred, lambda _, server: found.append(server))
         return found[0] if found else None
 
 
@@ -131,6 +146,7 @@ def _ask(
     pool: PoolState,
     sessions: Iterable[SimulatedSession],
     servers: Iterable[SimulatedServer],
+    preferred: Mapping[str, str],
     seat: Seats,
 ) -> None:
     by_server = {server.id: server for server in servers if server.state is ServerState.RUNNING}
@@ -139,26 +155,10 @@ def _ask(
         [views.waiting(session) for session in by_session.values()],
         [views.server(server) for server in by_server.values()],
         pool.rules,
-        preferred={
-            session.user: pool.kept_for[session.user]
-            for session in by_session.values()
-            if session.user in pool.kept_for
-        },
+        preferred=preferred,
     )
     for session_id, server_id in result.assignments:
         seat(by_session[session_id], by_server[server_id])
-
-
-def _with_room(pool: PoolState) -> list[SimulatedServer]:
-    """Those that take a session of somebody, if only of a person who is on it already."""
-    return [server for stock in pool.stocks if stock.accepts for server in stock.open.values() if _could_take(server)]
-
-
-def _could_take(server: SimulatedServer) -> bool:
-    if not server.config.pool.counts_sessions:
-        return server.room[0] > 0
-    sessions = len(server.sessions)
-    return sessions < server.config.max_sessions and (server.config.reusable or server.served == sessions)
 
 
 def _name(server: SimulatedServer) -> tuple[str, str]:

@@ -5,8 +5,10 @@ than the server that it is about. All times are in the microseconds of the simul
 """
 
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
+from operator import attrgetter
 
 from poolwright.domain.autoscale import ConnectionType, DockerAgentAutoscale, Rotation, ServerAutoscale
 from poolwright.domain.placement import PlacementRules
@@ -127,6 +129,14 @@ class OpenClass:
             heappop(self._heap)
         return self.members[self._heap[0][1]]
 
+    def first_but(self, excluded: Container[str]) -> "SimulatedServer | None":
+        """The one with the first host name among all but these."""
+        first = self.first()
+        if first.id not in excluded:
+            return first
+        others = (server for server in self.members.values() if server.id not in excluded)
+        return min(others, key=attrgetter("hostname", "id"), default=None)
+
 
 @dataclass(slots=True, eq=False)
 class ProviderState:
@@ -180,6 +190,8 @@ class ConfigState:
         self.servers_wanted = 0
         """Servers that standby and floor need at most."""
         self.minimum_life = microseconds(autoscale.minimum_life_seconds)
+        self.scaling_period = microseconds(autoscale.scaling_period_seconds)
+        self.boot_deadline = microseconds(autoscale.failure.boot_deadline_seconds)
         self.downscale_backoff = microseconds(autoscale.downscale_backoff_seconds)
         self.first_age = _first_age(autoscale.rotation)
         """The age from which a server retires; None: never."""
@@ -218,6 +230,8 @@ class ConfigState:
         self.downscale_wanted_since: int | None = None
         self.decided_version = -1
         """The version of everything around it at its last decision."""
+        self.is_woken = False
+        """It decides in this instant."""
         self.decide_at: int | None = None
         """When it decides again although nothing happens."""
         self.alarms: set[int] = set()
@@ -261,6 +275,7 @@ class PoolState:
         self.rules = rules
         self.meter = meter
         self.counts_sessions = pool.type is PoolType.SERVER
+        self.queue_expiry = microseconds(pool.queue_expiry_seconds)
         self.configs: list[ConfigState] = []
         """Those that decide."""
         self.stocks: list[ConfigState] = []
@@ -272,9 +287,9 @@ class PoolState:
         self.has_priorities = False
         self.room_grew = False
         """Since the queue was last offered what there is."""
-        self.users: dict[str, int] = {}
-        """Person -> sessions that wait or live."""
-        self.doubled = 0
+        self.people: dict[str, list[SimulatedSession]] = {}
+        """Person -> their sessions that wait or live."""
+        self.doubled: set[str] = set()
         """People with more than one of these."""
         self.kept_for: dict[str, str] = {}
         """Person -> server that is kept for them, where the pool says so."""
@@ -296,8 +311,20 @@ class PoolState:
         return sorted(self.waiting.values(), key=queue_order)
 
     def is_plain(self, session: SimulatedSession) -> bool:
-        """The person has no other session here, waiting or live: to placement they are like anybody else."""
-        return self.doubled == 0 or self.users[session.user] == 1
+        """To placement the person is like anybody else: they have no other session here, waiting or live, or are in a
+        pool in which that makes no difference."""
+        return not self.doubled or not self.counts_sessions or session.user not in self.doubled
+
+    def waits_plainly(self) -> bool:
+        """Nobody waits but plain sessions."""
+        if not self.doubled or not self.counts_sessions:
+            return True
+        return not any(one.number in self.waiting for user in self.doubled for one in self.people[user])
+
+    def hosts(self, session: SimulatedSession) -> dict[str, SimulatedServer]:
+        """The open servers on which the session's person is already."""
+        servers = (one.server for one in self.people[session.user])
+        return {server.id: server for server in servers if server is not None and server.is_open}
 
     def kept_server(self, user: str) -> SimulatedServer | None:
         """The server that is kept for this person, if it is still there."""
@@ -312,25 +339,25 @@ class PoolState:
         self.waiting[session.number] = session
         self.newcomers.append(session)
         self.wanted = plus(self.wanted, session.units)
-        count = self.users.get(session.user, 0) + 1
-        self.users[session.user] = count
-        if count == 2:
-            self.doubled += 1
+        sessions = self.people.setdefault(session.user, [])
+        sessions.append(session)
+        if len(sessions) == 2:
+            self.doubled.add(session.user)
 
     def leave_queue(self, session: SimulatedSession) -> None:
         """The session waits no more."""
         del self.waiting[session.number]
         self.wanted = minus(self.wanted, session.units)
 
-    def leave(self, user: str) -> None:
-        """A session of this person is over."""
-        count = self.users[user] - 1
-        if count == 0:
-            del self.users[user]
+    def leave(self, session: SimulatedSession) -> None:
+        """The session is over."""
+        sessions = self.people[session.user]
+        if len(sessions) == 1:
+            del self.people[session.user]
         else:
-            self.users[user] = count
-            if count == 1:
-                self.doubled -= 1
+            sessions.remove(session)
+            if len(sessions) == 1:
+                self.doubled.remove(session.user)
 
     def record(self, now: int) -> None:
         """Put the present levels into the time series."""

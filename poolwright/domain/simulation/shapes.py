@@ -28,6 +28,10 @@ WORKDAYS: Final = (Weekday.MONDAY, Weekday.TUESDAY, Weekday.WEDNESDAY, Weekday.T
 EVERY_DAY: Final = tuple(Weekday)
 
 
+_Timed = tuple[float, int, float]
+"""Second of the day on the wall clock, number of the person, seconds that the session lasts."""
+
+
 class Wave(NamedTuple):
     """People who come for the same reason."""
 
@@ -145,26 +149,32 @@ class ShapedDemand(Model):
         # Of a lognormal distribution the mean lies above the median by half the variance of the logarithm.
         median_seconds = mean_seconds * math.exp(-(shape.spread**2) / 2)
         purpose = f"demand/{self.shape}/{day}"
-        sessions = []
+        sessions: list[_Timed] = []
         for number in range(self.sessions_per_day):
             which, when, length, _ = draws.uniforms(purpose, number)
             second = min(max(_wave(shape, which).arrival(when), 0), _LAST_SECOND)
             lasts = median_seconds * math.exp(shape.spread * _STANDARD.inv_cdf(length))
             sessions.append((second, number, max(_SHORTEST_SESSION_SECONDS, lasts)))
         sessions.sort(key=itemgetter(0, 1))
-        instant = self._instant_of(day)
-        found = [(instant(second), number, length) for second, number, length in sessions]
-        found.sort(key=itemgetter(0))  # An hour that the clocks show twice is told in the order of its instants.
-        for start, number, length in found:
-            yield DemandSession(start, f"person-{number + 1}", length, self.pool, self.workspace)
+        midnight = self._midnight(day)
+        if self._midnight(day + 1) - midnight == _ONE_DAY:
+            for second, number, lasts in sessions:
+                yield self._session(midnight + timedelta(seconds=second), number, lasts)
+        else:
+            for start, number, lasts in self._on_changing_clocks(day, sessions):
+                yield self._session(start, number, lasts)
 
-    def _instant_of(self, day: int) -> Callable[[float], datetime]:
-        """Makes of a second of that day's wall clock an instant."""
-        midnight, next_midnight = self._midnight(day), self._midnight(day + 1)
-        if next_midnight - midnight == _ONE_DAY:
-            return lambda second: midnight + timedelta(seconds=second)
+    def _session(self, start: datetime, number: int, lasts: float) -> DemandSession:
+        return DemandSession(start, f"person-{number + 1}", lasts, self.pool, self.workspace)
+
+    def _on_changing_clocks(self, day: int, sessions: list[_Timed]) -> list[tuple[datetime, int, float]]:
+        """An hour that the clocks show twice is told in the order of its instants."""
         wall, zone = self._wall_midnight(day), zone_named(self.timezone)
-        return lambda second: wall_to_utc(wall + timedelta(seconds=second), zone, occurrence="first")
+        found = [
+            (wall_to_utc(wall + timedelta(seconds=second), zone, occurrence="first"), number, lasts)
+            for second, number, lasts in sessions
+        ]
+        return sorted(found, key=itemgetter(0))
 
     def _midnight(self, day: int) -> datetime:
         return wall_to_utc(self._wall_midnight(day), zone_named(self.timezone), occurrence="first")

@@ -97,11 +97,7 @@ def _is_plain(config: ConfigState) -> bool:
         return False
     if not pool.waiting:
         return True
-    return (
-        pool.counts_sessions
-        and len(pool.stocks) == 1
-        and all(pool.is_plain(session) for session in pool.waiting.values())
-    )
+    return pool.counts_sessions and len(pool.stocks) == 1 and pool.waits_plainly()
 
 
 def _room_above_standby(config: ConfigState, idle: int, waiting: int) -> Units:

@@ -81,11 +81,11 @@ class Views:
         return self._snapshot(config, now, servers, config.autoscale)
 
     def condensed(self, config: ConfigState, now: int) -> Snapshot:
-        """The same without the servers that can neither be removed nor taken by anybody who waits.
+        """The same without the servers that neither can be removed nor take anybody who waits.
 
         Such a server only adds to sums: its room to what is ready, itself to how many there are. Left out, it is made
         up for in what these sums are held against: the standby, the floor and the ceiling. The plan is the same but for
-        its figures and sentences. Only for plain waiting sessions, which no server tells apart.
+        its figures and sentences.
         """
         pool = config.pool
         wanted = {session.units for session in pool.waiting.values()}
@@ -97,9 +97,16 @@ class Views:
                     kept |= entered.members
                 else:
                     others += entered.members.values()
+        for session in pool.waiting.values() if pool.doubled and pool.counts_sessions else ():
+            for server in pool.hosts(session).values():
+                if server.config is config:
+                    kept[server.id] = server
+                else:
+                    others.append(server)
         for other in pool.stocks if wanted else ():
             if other is not config:
                 others += [*other.coming.values(), *other.going.values()]
+        others = list({server.id: server for server in others}.values())
         own = [*config.coming.values(), *config.going.values(), *config.spent.values(), *kept.values()]
         room = config.open_room
         for server in kept.values():

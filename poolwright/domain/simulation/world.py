@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from operator import attrgetter
+from typing import NamedTuple
 
 from poolwright.domain.autoscale import Connection, DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.placement import PlacementRules
@@ -20,6 +21,7 @@ from poolwright.domain.simulation.records import (
     ProviderState,
     SimulatedServer,
     SimulatedSession,
+    Units,
     units_of,
 )
 from poolwright.domain.simulation.scenario import Scenario
@@ -29,6 +31,17 @@ Autoscale = ServerAutoscale | DockerAgentAutoscale
 
 _NOTHING = Size()
 _BY_HAND = "by-hand"
+
+
+class _Kind(NamedTuple):
+    """What sessions that name the same pool, workspace and zone have in common."""
+
+    pool: PoolState
+    zone: str | None
+    workspace: str | None
+    image: str | None
+    size: Size
+    units: Units
 
 
 class World:
@@ -69,30 +82,40 @@ class World:
         Raises ValueError if they are not in order, begin too early, or name what is not declared.
         """
         last = 0
+        known: dict[tuple[str | None, str | None, str | None], _Kind] = {}
         for number, wanted in enumerate(demand, start=1):
             requested_at = clock.instant(wanted.start)
             if requested_at < last:
                 raise ValueError(f"the session of {wanted.user!r} at {wanted.start} comes before the one it follows")
             last = requested_at
-            pool = self._pool(wanted)
-            workspace = self._workspace(wanted, pool)
-            size = _NOTHING
-            if workspace is not None:
-                size = Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
+            named = (wanted.pool, wanted.workspace, wanted.zone)
+            kind = known.get(named)
+            if kind is None:
+                kind = known[named] = self._kind(wanted)
             yield SimulatedSession(
-                number=number,
-                pool=pool,
-                user=wanted.user,
-                kind=wanted.kind,
-                priority=wanted.priority,
-                zone=self._zone(wanted, workspace),
-                workspace=None if workspace is None else workspace.name,
-                image=None if workspace is None else workspace.image,
-                size=size,
-                units=(1,) if pool.counts_sessions else units_of(size),
-                requested_at=requested_at,
-                length=max(1, microseconds(wanted.length_seconds)),
+                number,
+                kind.pool,
+                wanted.user,
+                wanted.kind,
+                wanted.priority,
+                kind.zone,
+                kind.workspace,
+                kind.image,
+                kind.size,
+                kind.units,
+                requested_at,
+                max(1, microseconds(wanted.length_seconds)),
             )
+
+    def _kind(self, wanted: DemandSession) -> "_Kind":
+        pool = self._pool(wanted)
+        workspace = self._workspace(wanted, pool)
+        zone = self._zone(wanted, workspace)
+        if workspace is None:
+            return _Kind(pool, zone, None, None, _NOTHING, (1,))
+        size = Size(cores=workspace.cores, memory_mib=workspace.memory_mib, gpus=workspace.gpus)
+        units = (1,) if pool.counts_sessions else units_of(size)
+        return _Kind(pool, zone, workspace.name, workspace.image, size, units)
 
     def _config(self, number: int, autoscale: Autoscale, terms: Terms) -> ConfigState:
         pool = self.pools[autoscale.pool]
