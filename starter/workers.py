@@ -20,7 +20,7 @@ from activities.watchdog import WatchdogActivities
 from poolwright.domain.identities import TASK_QUEUE, zone_task_queue
 from poolwright.store import documents
 from poolwright.store.engine import Store
-from workflows import ALL_WORKFLOWS
+from workflows.registry import ALL_WORKFLOWS
 
 _LOGGER = logging.getLogger(__name__)
 _GRACE = timedelta(seconds=30)

@@ -1,9 +1,4 @@
-"""Temporal workflows: only orchestration, deterministic, sandboxed."""
+"""Temporal workflows: only orchestration, deterministic, sandboxed.
 
-from workflows.pool_scaling import PoolScaling
-from workflows.server_lifecycle import ServerLifecycle
-from workflows.sweep import Sweep
-from workflows.watchdog import Watchdog
-
-ALL_WORKFLOWS: list[type] = [ServerLifecycle, PoolScaling, Sweep, Watchdog]
-"""What a worker runs and a replay test replays."""
+Nothing is imported here: the sandbox imports a workflow's modules for each of its runs, and keeps them in memory.
+"""

@@ -203,6 +203,13 @@ class TestMinimumLife:
         assert targets(made) == ["s0001"]
         assert made.downscale_wanted_since == ago(60)
 
+    def test_the_next_decision_is_when_any_of_the_young_may_go(self) -> None:
+        config = desks(minimum_available_sessions=1, minimum_life_seconds=300)
+        drifted = desk(1, running_at=ago(10), config_revision=0)
+        made = decide(config, [drifted, desk(2, running_at=ago(200))])
+        assert "younger than the minimum life of 5 minutes: desk-0001" in text(made)
+        assert made.next_decision_at == later(100)
+
     def test_a_spent_server_does_not_wait_for_it(self) -> None:
         config = desks(minimum_life_seconds=300, reusable=False)
         assert kinds(decide(config, [desk(1, reusable=False, served=1, running_at=ago(10))])) == {"drain": 1}

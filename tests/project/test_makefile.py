@@ -47,7 +47,7 @@ class Checkout:
 
     def command(self, *arguments: str) -> list[str]:
         # Not this run's own settings: the outer make may have been given a PYTHON of its own.
-        return ["env", "-u", "MAKEFLAGS", "make", "PYTHON=./python", *arguments]
+        return ["env", "-u", "MAKEFLAGS", "-u", "MAKELEVEL", "make", "PYTHON=./python", *arguments]
 
     def installs(self) -> list[str]:
         return [call for call in (self.directory / "calls").read_text().splitlines() if "--requirement" in call]

@@ -178,10 +178,10 @@ async def seen(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Seen]:
                 scene(server, directory, working=False, **AUTOSCALE) as poolwright,
             ):
                 plant(poolwright)
+                seen.secrets = secrets_of(poolwright.store)
                 with blurting.working():
                     poolwright.start_working()
-                seen.secrets = secrets_of(poolwright.store)
-                await Story(poolwright, blurting, seen).tell()
+                    await Story(poolwright, blurting, seen).tell()
         yield seen
     finally:
         logging.getLogger().removeHandler(seen.log)

@@ -13,7 +13,7 @@ from tests.replay import histories
 from tests.replay.fingerprints import accepted
 from tests.replay.record import PLAYS
 from tests.replay.reordered import FreedTooEarly
-from workflows import ALL_WORKFLOWS
+from workflows.registry import ALL_WORKFLOWS
 
 MOST_BYTES = 30_000
 """A history of a larger size is hard to look through, and so are its changes."""

@@ -63,7 +63,10 @@ class Scene(Installation):
         return at
 
     async def skip(self, seconds: float) -> datetime:
-        """Let so much time pass. What falls due meanwhile happens in its order. Returns the time then."""
+        """Let so much time pass. What falls due meanwhile happens in its order. Returns the time then.
+
+        Do not end just where a timer falls due if a signal is to follow: the test server cannot take both at once.
+        """
         async with asyncio.timeout(AWAIT_SECONDS):
             await self.environment.sleep(seconds)
         return await self.now()

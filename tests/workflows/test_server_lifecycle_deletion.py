@@ -105,7 +105,7 @@ class TestAlerts:
     async def test_a_deletion_that_takes_for_ever_is_reported_too(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
-        async with scene(skipping, tmp_path, sticky=True, sim={"delete_seconds": 2 * HOUR}) as poolwright:
+        async with scene(skipping, tmp_path, sticky=True, sim={"delete_seconds": HOUR}) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.terminate(server.id, "the test is over")
             await poolwright.until_told(server, ServerState.DELETING)

@@ -32,7 +32,7 @@ class TestDrain:
             await poolwright.until_told(server, ServerState.DRAINING)
             assert poolwright.server(server).message == "the image is old; waits for 2 session(s) to end"
             await poolwright.end(ada)
-            await poolwright.skip(3600)
+            await poolwright.skip(3500)
             assert poolwright.server(server).state is ServerState.DRAINING
             await poolwright.end(ben)
             await poolwright.until_state(server, ServerState.DELETED)
@@ -81,7 +81,7 @@ class TestScaleDown:
             session = await poolwright.request("ada")
             await poolwright.life(server).signal("drain", args=["too much room", DrainReason.SCALE_DOWN.value])
             await poolwright.soon(lambda: "not drained after all" in poolwright.server(server).message)
-            await poolwright.skip(3600)
+            await poolwright.skip(3500)
             assert poolwright.server(server).state is ServerState.RUNNING
             assert poolwright.session(session).state is SessionState.ASSIGNED
 
@@ -119,7 +119,7 @@ class TestUndrain:
             await poolwright.signals.undrain(server.id, "no, it is not")
             poolwright.start_working()
             await poolwright.page(server)
-            await poolwright.skip(60)
+            await poolwright.skip(50)
             assert poolwright.states(server)[-1] == "running"
 
     @pytest.mark.slow
@@ -163,7 +163,7 @@ class TestErrorWhileItServes:
             await poolwright.check_in(server, "error", "the display is gone")
             await poolwright.until_told(server, ServerState.DRAINING)
             assert poolwright.server(server).message.startswith("the server reported an error: the display is gone")
-            await poolwright.skip(7200)
+            await poolwright.skip(1700)
             assert poolwright.session(session).state is SessionState.ASSIGNED
             assert len(poolwright.living()) == 1
             await poolwright.end(session)
@@ -180,7 +180,7 @@ class TestErrorWhileItServes:
             await poolwright.until_told(server, ServerState.DRAINING)
             await poolwright.signals.undrain(server.id, "I have mended it")
             await poolwright.until_told(server, ServerState.RUNNING)
-            await poolwright.skip(3600)
+            await poolwright.skip(3500)
             assert poolwright.server(server).state is ServerState.RUNNING
             await poolwright.check_in(server, "error", "it is gone again")
             await poolwright.until_state(server, ServerState.DRAINING)

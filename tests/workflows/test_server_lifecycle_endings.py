@@ -100,7 +100,7 @@ class TestCancel:
 
     async def _nobody_is_thrown_out(self, poolwright: Scene, server: Server) -> None:
         await poolwright.until_state(server, ServerState.DRAINING)
-        await poolwright.skip(7200)
+        await poolwright.skip(1700)
         assert poolwright.server(server).state is ServerState.DRAINING
         assert len(poolwright.living()) == 1
         await poolwright.end(poolwright.session_on(server))
@@ -120,7 +120,7 @@ class TestCancel:
                 await poolwright.until_event(server, EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCEL_REQUESTED)
                 await poolwright.page(server)
             await poolwright.soon(lambda: poolwright.server(server).state is not ServerState.BOOTING)
-            await poolwright.skip(1200)
+            await poolwright.skip(1100)
             assert poolwright.session(session).state is SessionState.ASSIGNED
             await poolwright.end(poolwright.session(session))
             assert await poolwright.ended_by_cancellation(server)
@@ -131,11 +131,11 @@ class TestCancel:
         async with scene(skipping, tmp_path, sticky=True) as poolwright:
             server = await poolwright.running()
             await poolwright.signals.undrain(server.id, "it was not even drained")
-            await poolwright.skip(60)
+            await poolwright.skip(50)
             session = await poolwright.request("ada")
             await poolwright.life(server).cancel()
             await poolwright.until_state(server, ServerState.DRAINING)
-            await poolwright.skip(1200)
+            await poolwright.skip(1100)
             assert poolwright.server(server).state is ServerState.DRAINING
             await poolwright.end(session)
             assert await poolwright.ended_by_cancellation(server)

@@ -1,7 +1,7 @@
 """The scaling decision: `plan`."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from poolwright.domain.planning.actions import groups_of
 from poolwright.domain.planning.ages import ages_at
@@ -12,7 +12,7 @@ from poolwright.domain.planning.failures import judge_failures
 from poolwright.domain.planning.figures import figures_of
 from poolwright.domain.planning.growth import growth_of, slots_of
 from poolwright.domain.planning.rotation import ready_room, retirement_of, rotate
-from poolwright.domain.planning.shrinking import ready_since, shrinkage_of
+from poolwright.domain.planning.shrinking import shrinkage_of
 from poolwright.domain.planning.supply import room_of, supply_of
 from poolwright.domain.planning.terms import placement_rules, terms_at
 from poolwright.domain.scaling import Plan, Snapshot
@@ -120,6 +120,5 @@ def _known_changes(done: Deliberation) -> Iterator[datetime]:
         yield crossing
     if done.shrinkage.due_at is not None:
         yield done.shrinkage.due_at
-    minimum_life = done.terms.autoscale.minimum_life_seconds
-    for server in done.shrinkage.young:
-        yield ready_since(server.view) + timedelta(seconds=minimum_life)
+    if done.shrinkage.grown_at is not None:
+        yield done.shrinkage.grown_at

@@ -34,6 +34,9 @@ class Shrinkage:
     """To store: when the wish appeared, if it is still there after this decision."""
     due_at: datetime | None = None
     """When the backoff ends, if it has not."""
+    grown_at: datetime | None = None
+    """When the next idle server reaches its minimum life, if one that is not needed waits for that: it may be another
+    than the one that waits, and then goes in its place."""
 
 
 def shrinkage_of(
@@ -64,6 +67,9 @@ def shrinkage_of(
         shrinkage.wished.append(server)
         if ready_since(server.view) > now - minimum_life:
             shrinkage.young.append(server)
+    if shrinkage.young:
+        grown = (ready_since(server.view) + minimum_life for server in idle)
+        shrinkage.grown_at = min(at for at in grown if at > now)
     _apply_backoff(shrinkage, snapshot, now)
     return shrinkage
 

@@ -1,9 +1,8 @@
 """When two decisions must come out the same, so that the second need not be asked for."""
 
-from operator import attrgetter
 from typing import Final
 
-from poolwright.domain.simulation.records import ConfigState, SimulatedServer, Units
+from poolwright.domain.simulation.records import ConfigState, Units
 from poolwright.domain.states import ServerState
 
 Situation = tuple[object, ...]
@@ -56,7 +55,9 @@ def next_change(config: ConfigState, downscale_wanted_since: int | None, now: in
     times = []
     if downscale_wanted_since is not None:
         times.append(downscale_wanted_since + config.downscale_backoff)
-        times += [(server.running_at or 0) + config.minimum_life for server in _young_of_too_many(config)]
+        if _too_many_are_young(config):
+            young = (server for server in config.idle.values() if server.is_young)
+            times += [(server.running_at or 0) + config.minimum_life for server in young]
     retirement = next_retirement(config)
     if retirement is not None:
         times.append(retirement)
@@ -75,18 +76,16 @@ def next_retirement(config: ConfigState) -> int | None:
     return None if oldest is None else oldest.created_at + config.first_age
 
 
-def _young_of_too_many(config: ConfigState) -> list[SimulatedServer]:
-    """Idle servers that are not needed, but have not reached their minimum life: of all that are not needed these come
-    last, the oldest first."""
+def _too_many_are_young(config: ConfigState) -> bool:
+    """Whether idle servers that are not needed have not reached their minimum life: of all that are not needed these
+    go last."""
     if not config.idle_young:
-        return []
+        return False
     spare = min(len(config.idle), len(config.open) - config.terms.floor)
     for room, wanted, one in zip(config.open_room, config.standby, config.new_room, strict=True):
         if one:
             spare = min(spare, (room - wanted) // one)
-    young = [server for server in config.idle.values() if server.is_young]
-    young.sort(key=attrgetter("created_at", "id"))
-    return young[: max(0, spare - (len(config.idle) - len(young)))]
+    return spare > len(config.idle) - config.idle_young
 
 
 def _is_plain(config: ConfigState) -> bool:
