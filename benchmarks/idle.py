@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -129,20 +130,23 @@ async def _memory_of(kind: str, address: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _live(client: Client, watch: StepWatch) -> AsyncIterator[More]:
-    async with poolwright(client, provider_cap=CACHED + WARM_UP) as installation:
+    # The simulated cloud's own memory is none of the worker's: it goes into a file.
+    with tempfile.TemporaryDirectory() as directory:
+        sim = {"file": str(Path(directory) / "cloud.db")}
+        async with poolwright(client, provider_cap=CACHED + WARM_UP, sim=sim) as installation:
+            yield partial(_more_lives, installation, watch)
 
-        async def until_it_serves(server: Server) -> None:
-            await start_life(client, server)
-            await watch.steps(server_workflow_id(server.id), 2)
-            await installation.signals.check_in(server.id, CheckInStatus.RUNNING, "")
-            await watch.steps(server_workflow_id(server.id), 3)
 
-        async def more(count: int) -> None:
-            servers = [await installation.reserve() for _ in range(count)]
-            for start in range(0, count, AT_ONCE):
-                await asyncio.gather(*map(until_it_serves, servers[start : start + AT_ONCE]))
+async def _more_lives(installation: Installation, watch: StepWatch, count: int) -> None:
+    async def until_it_serves(server: Server) -> None:
+        await start_life(installation.client, server)
+        await watch.steps(server_workflow_id(server.id), 2)
+        await installation.signals.check_in(server.id, CheckInStatus.RUNNING, "")
+        await watch.steps(server_workflow_id(server.id), 3)
 
-        yield more
+    servers = [await installation.reserve() for _ in range(count)]
+    for start in range(0, count, AT_ONCE):
+        await asyncio.gather(*map(until_it_serves, servers[start : start + AT_ONCE]))
 
 
 @asynccontextmanager

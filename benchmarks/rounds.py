@@ -35,7 +35,7 @@ POOLS: Final = (10, 100, 1_000)
 SERVERS_PER_POOL: Final = 10
 SESSIONS_PER_SERVER: Final = 10
 PROVIDERS: Final = 4
-ROUNDS: Final = 5
+ROUNDS: Final = 3
 FLOOR: Final = "bare reads and one write"
 AIM_SECONDS: Final = 2.0
 NOW: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)
