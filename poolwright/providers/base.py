@@ -20,6 +20,11 @@ class Capabilities(Model):
     """Largest rendered script; None: no limit worth naming."""
     address_at_creation: bool = False
     """True: `create` returns a VM that already is `RUNNING` with its address."""
+    retrieves_password: bool = False
+    """True: the provider makes the administrator's password, and `password` tells it."""
+    numbers: tuple[int, int] | None = None
+    """First and last of the numbers that VMs are told apart by; each `VMSpec` brings one that no other VM of this
+    config has. None: the provider makes its own ids."""
 
 
 class VMState(StrEnum):
@@ -44,6 +49,8 @@ class VMSpec(Model):
     """Rendered; carries the check-in token. Empty for none."""
     place: str | None = None
     labels: Mapping[str, str] = Field(default_factory=dict)
+    number: int | None = None
+    """Where `capabilities().numbers` asks for it: a number that is reserved for this server until its VM is gone."""
 
     @property
     def name(self) -> str:
@@ -64,6 +71,17 @@ class VM(Model):
     place: str | None = None
     problem: str | None = None
     """With `BROKEN`: what the provider says."""
+    interruption: str | None = None
+    """The provider will take the VM away soon (a spot VM): what it says. People on it should move."""
+
+
+class Preview(Model):
+    """What `create` would send, to the letter, but for secrets."""
+
+    request: Mapping[str, Any]
+    """The body of the request that makes the VM, as the vendor's API names it, with `config_override` merged in."""
+    also: Mapping[str, Any] = Field(default_factory=dict)
+    """Requests that go before or after it, by what they make (a network interface, a firewall)."""
 
 
 class ScriptResult(Model):
@@ -89,6 +107,11 @@ class Provider(Protocol):
     def places(self) -> Sequence[str]:
         """Ordered places (subnets, zones, instance types) that creations may fall back along; empty when there is no
         choice. No call to the provider."""
+        ...
+
+    def preview(self, spec: VMSpec) -> Preview:
+        """The request that `create` would send for this. No call to the provider. Raises `InvalidSettings` as `create`
+        does for a bad override or a script that is too large."""
         ...
 
     def check(self) -> Sequence[Finding]:
@@ -129,6 +152,13 @@ class Provider(Protocol):
         """Run the script in the guest, once: a marker in the guest makes a repeat report the first run.
 
         Only called where `capabilities().runs_script_in_guest`; returns `finished=False` while it still runs.
+        """
+        ...
+
+    def password(self, reference: str) -> SecretStr | None:
+        """The administrator's password that the provider made for this VM; None while it has not.
+
+        Only called where `capabilities().retrieves_password`.
         """
         ...
 

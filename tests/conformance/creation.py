@@ -48,6 +48,12 @@ class Creation(Account):
         assert provider.get(vm.reference).address is None
         assert until_running(harness, provider, vm).address
 
+    def test_a_preview_shows_whose_vm_it_would_be_and_makes_none(self, harness: Harness, provider: Provider) -> None:
+        shown = provider.preview(spec_of("a")).model_dump_json()
+        assert mark_of("a").server_id in shown
+        assert not any(secret in shown for secret in harness.secrets())
+        assert harness.leftovers() == []
+
     def test_a_repeat_gives_the_same_vm(self, harness: Harness, provider: Provider) -> None:
         first = provider.create(spec_of("a"))
         assert provider.create(spec_of("a")).reference == first.reference

@@ -1,5 +1,7 @@
 """What the cases ask for, and in whose name."""
 
+import zlib
+
 from pydantic import SecretStr
 
 from poolwright.domain.identities import OwnerMark
@@ -8,6 +10,9 @@ from poolwright.providers.base import VMSpec
 OURS = "controller-1"
 THEIRS = "controller-2"
 TOKEN_IN_SCRIPT = "check-in-token-that-nobody-may-see"
+FIRST_NUMBER = 1_000
+HOW_MANY_NUMBERS = 900_000
+"""Where VMs are told apart by numbers, the harness's settings allow these."""
 SCRIPT = f"#!/bin/bash\n# {TOKEN_IN_SCRIPT}\nexit 0\n"
 
 
@@ -26,4 +31,5 @@ def spec_of(
         hostname=f"host-{server_id}",
         startup_script=SecretStr(script),
         place=place,
+        number=FIRST_NUMBER + zlib.crc32(f"{controller_id}/{server_id}".encode()) % HOW_MANY_NUMBERS,
     )

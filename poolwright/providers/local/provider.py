@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark, machine_name
-from poolwright.providers.base import VM, Capabilities, ScriptResult, VMSpec, VMState
+from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import Conflict, InvalidSettings, NotFound, ProviderError
 from poolwright.providers.local import processes
 from poolwright.providers.local.checks import check
@@ -63,6 +63,18 @@ class LocalProvider:
     def places(self) -> Sequence[str]:
         """None: there is one computer."""
         return ()
+
+    def preview(self, spec: VMSpec) -> Preview:
+        """The machine's directory and what is run in it."""
+        self._refuse_what_never_works(spec)
+        return Preview(
+            request={
+                "directory": str(self._root / spec.name),
+                "owner": spec.mark.text(),
+                "hostname": spec.hostname,
+                "startup_script": spec.startup_script.get_secret_value(),
+            }
+        )
 
     def check(self) -> Sequence[Finding]:
         """Whether the directory can be written, the shell exists and the addresses can be used."""
@@ -125,6 +137,10 @@ class LocalProvider:
     def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:  # noqa: ARG002
         """Never of use: the script is handed over at creation. Raises `InvalidSettings`."""
         raise InvalidSettings(f"{reference} got its startup script at creation; do not run it a second time")
+
+    def password(self, reference: str) -> SecretStr | None:  # noqa: ARG002
+        """None, always: `capabilities` promises no passwords."""
+        return None
 
     def restart_stopped(self) -> Sequence[OwnerMark]:
         """See the module's function of this name."""

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
-from poolwright.providers.base import VM, Capabilities, ScriptResult, VMSpec, VMState
+from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import (
     CapacityUnavailable,
     Conflict,
@@ -54,6 +54,18 @@ class SimProvider:
     def places(self) -> Sequence[str]:
         """As the settings have it."""
         return self._settings.places
+
+    def preview(self, spec: VMSpec) -> Preview:
+        """What the world keeps of a VM."""
+        return Preview(
+            request={
+                "name": spec.name,
+                "owner": spec.mark.text(),
+                "hostname": spec.hostname,
+                "place": spec.place,
+                "startup_script": spec.startup_script.get_secret_value(),
+            }
+        )
 
     def check(self) -> Sequence[Finding]:
         """Finds capacity that is given for places that do not exist."""
@@ -130,6 +142,10 @@ class SimProvider:
             started_at = now if vm.script_started_at is None else vm.script_started_at
             finished = vm.boot_seconds is not None and now >= started_at + vm.boot_seconds
             return ScriptResult(finished=finished, exit_code=0 if finished else None)
+
+    def password(self, reference: str) -> SecretStr | None:  # noqa: ARG002
+        """None, always: `capabilities` promises no passwords."""
+        return None
 
     @contextmanager
     def _call(self, operation: Operation) -> Iterator[tuple[Settings, float]]:

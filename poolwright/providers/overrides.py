@@ -1,0 +1,37 @@
+"""`config_override`: an admin's changes to the request that a VM is created with, as a JSON merge patch (RFC 7396)."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from json_merge_patch.lib import merge
+
+from poolwright.providers.errors import InvalidSettings
+
+Path = tuple[str, ...]
+
+
+def overridden(
+    request: Mapping[str, Any], override: Mapping[str, Any], *, protected: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """The request with the override merged over it, both left as they are.
+
+    Keys of the override replace, `null` removes, objects are merged, lists are replaced whole. `protected` are the
+    paths of what Poolwright finds the VM by or hands to it (name, owner mark, user data). Raises `InvalidSettings` when
+    the override would change one of these.
+    """
+    merged: dict[str, Any] = merge(copy.deepcopy(dict(request)), copy.deepcopy(dict(override)))
+    for path in protected:
+        if _at(merged, path) != _at(request, path):
+            raise InvalidSettings(
+                f"config_override changes {'.'.join(path)}, by which Poolwright knows or starts its VMs; take it out"
+            )
+    return merged
+
+
+def _at(value: Any, path: Path) -> Any:
+    for key in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(key)
+    return value
