@@ -1,0 +1,225 @@
+"""DigitalOcean: one account, its client, its pace, and what its answers mean."""
+
+import hashlib
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, SecretStr
+
+from poolwright.domain.base import Model
+from poolwright.vendors.faults import Fault
+from poolwright.vendors.pace import Pace, TooFast
+
+ENDPOINT: Final = "https://api.digitalocean.com"
+TOKEN_VARIABLES: Final = ("DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN")
+CONNECT_TIMEOUT_SECONDS: Final = 5
+READ_TIMEOUT_SECONDS: Final = 30
+PAGE_SIZE: Final = 200
+
+# DigitalOcean allows 250 calls in any minute and 5,000 in any hour. A bucket gives at most its burst and an interval's
+# refill in any interval, so that these two stay below both.
+_MINUTE: Final = (3.0, 60)
+_HOUR: Final = (0.6, 2_800)
+
+_LONGEST_MESSAGE: Final = 300
+_SHORTEST_RETRY_SECONDS: Final = 1.0
+_LONGEST_RETRY_SECONDS: Final = 3_600.0
+
+_BY_STATUS: Final[Mapping[int, Fault]] = {
+    400: Fault.INVALID,
+    401: Fault.AUTHENTICATION,
+    403: Fault.PERMISSION,
+    404: Fault.MISSING,
+    409: Fault.CONFLICT,
+    412: Fault.CONFLICT,
+    413: Fault.INVALID,
+    422: Fault.INVALID,
+    423: Fault.CONFLICT,
+    429: Fault.THROTTLED,
+}
+# The API has one code, 422, for all that it cannot do; only its words tell them apart.
+_BY_WORDS: Final[Sequence[tuple[re.Pattern[str], Fault]]] = (
+    (re.compile(r"exceed.*limit|limit.*(reached|exceeded)|quota"), Fault.QUOTA),
+    (re.compile(r"pending event|in progress|is locked|already (exists|in use|assigned)|taken"), Fault.CONFLICT),
+    (re.compile(r"(size|region|capacity|droplet).*(not|un)\s?available|insufficient|sold out"), Fault.CAPACITY),
+)
+
+
+def _checked_endpoint(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError(f"{url} does not begin with https://, and the token must not travel in the clear; use https")
+    return url.rstrip("/")
+
+
+class Account(Model):
+    """A DigitalOcean account (team)."""
+
+    token: SecretStr | None = None
+    """API token. Left out: the worker's environment variable `DIGITALOCEAN_ACCESS_TOKEN` or `DIGITALOCEAN_TOKEN`."""
+    endpoint_url: Annotated[str, AfterValidator(_checked_endpoint)] | None = None
+    """Another address of the API, with https. Left out: DigitalOcean's own."""
+    ca_file: Path | None = None
+    """PEM file of the certificate authorities to trust instead of the system's."""
+
+
+class Refused(Exception):
+    """A call failed. The message is the vendor's, shortened; it holds nothing of the request but the operation."""
+
+    def __init__(
+        self, fault: Fault, message: str, *, code: str | None = None, retry_after_seconds: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.fault = fault
+        self.code = code
+        """The vendor's own word for it, such as `not_found`."""
+        self.retry_after_seconds = retry_after_seconds
+        """With `Fault.THROTTLED`."""
+
+
+def client(account: Account) -> Any:
+    """pydo's client of this account: shared by threads, without retries. Raises `Refused` when there is no token."""
+    policies = import_module("azure.core.pipeline.policies")
+    # pydo's types are 21 MB of overloads; read by name, they cost a type checker nothing.
+    return import_module("pydo").Client(
+        token=_token(account).get_secret_value(),
+        endpoint=account.endpoint_url or ENDPOINT,
+        connection_verify=str(account.ca_file) if account.ca_file else True,
+        connection_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        # By default pydo repeats what was refused, creations included, and nothing tells two creations from one.
+        retry_policy=policies.RetryPolicy.no_retries(),
+        redirect_policy=policies.RedirectPolicy.no_redirects(),
+    )
+
+
+class API:
+    """One account's API as pydo has it, with its failures told by kind. Instances may be shared by threads."""
+
+    def __init__(self, account: Account) -> None:
+        """Raises `Refused` when there is no token."""
+        self._client = client(account)
+        self._paces = _paces(account)
+
+    def call(self, operation: str, *arguments: Any, **options: Any) -> Any:
+        """Call one of pydo's operations, such as `droplets.get`, and return its JSON; None where the answer is empty.
+
+        Never waits and never repeats. Raises `Refused` for everything that is no success: `Fault.MISSING` too where
+        pydo hands a 404 back as if it were data, and `Fault.THROTTLED` where the call would have come too fast.
+        """
+        with self._refusals(operation):
+            for pace in self._paces:
+                pace.call()
+            group, name = operation.split(".")
+            method: Callable[..., Any] = getattr(getattr(self._client, group), name)
+            answer = method(*arguments, **options, cls=_payload, retry_total=0)
+        for pace in self._paces:
+            pace.answered()
+        return answer
+
+    def pages(self, operation: str, key: str, **options: Any) -> Iterator[Any]:
+        """All that a list operation has under `key`, page after page, 200 to a page. Raises as `call` does."""
+        page = 1
+        while True:
+            answer = self.call(operation, per_page=PAGE_SIZE, page=page, **options) or {}
+            yield from answer.get(key) or ()
+            if not ((answer.get("links") or {}).get("pages") or {}).get("next"):
+                return
+            page += 1
+
+    @contextmanager
+    def _refusals(self, operation: str) -> Iterator[None]:
+        from azure.core.exceptions import AzureError, HttpResponseError
+
+        try:
+            yield
+        except TooFast as error:
+            raise Refused(Fault.THROTTLED, str(error), retry_after_seconds=error.retry_after_seconds) from None
+        except (AzureError, ValueError) as error:
+            # A broken body is a ValueError of the JSON parser. Neither is chained: only what is said here is ours.
+            response = error.response if isinstance(error, HttpResponseError) else None
+            if response is None or response.status_code is None:
+                raise Refused(Fault.UNKNOWN, f"{operation}: no answer ({type(error).__name__})") from None
+            raise self._refused(operation, response.status_code, response) from None
+
+    def _refused(self, operation: str, status: int, response: Any) -> Refused:
+        code, said = _said(response)
+        message = f"{operation}: HTTP {status}{f', {said}' if said else ''}"
+        fault = fault_of(status, said)
+        if fault is not Fault.THROTTLED:
+            return Refused(fault, message, code=code)
+        asked = _retry_after_seconds(response.headers)
+        pause = max(pace.throttled(asked) for pace in self._paces)
+        return Refused(fault, message, code=code, retry_after_seconds=pause)
+
+
+def fault_of(status: int, message: str) -> Fault:
+    """What an HTTP status from 400 on, with the words that came with it, means."""
+    if status == 422:
+        words = message.lower()
+        return next((fault for pattern, fault in _BY_WORDS if pattern.search(words)), Fault.INVALID)
+    return _BY_STATUS.get(status, Fault.INVALID if 400 <= status < 500 else Fault.UNKNOWN)
+
+
+def _payload(answer: Any, data: Any, headers: Mapping[str, Any]) -> Any:  # noqa: ARG001 (pydo's own order)
+    # pydo counts 404, and 400 here and there, among the answers that an operation may have.
+    from azure.core.exceptions import HttpResponseError
+
+    response = answer.http_response
+    if response.status_code >= 400:
+        raise HttpResponseError(response=response)
+    return data
+
+
+def _said(response: Any) -> tuple[str | None, str]:
+    try:
+        body = response.json()
+    except Exception:  # noqa: BLE001 (an answer of a proxy in between may be anything)
+        return None, ""
+    if not isinstance(body, Mapping):
+        return None, ""
+    code, message = body.get("id"), body.get("message")
+    said = " ".join(str(message or "").split())[:_LONGEST_MESSAGE]
+    return (code if isinstance(code, str) else None), said
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
+    try:
+        if "retry-after" in headers:
+            seconds = float(headers["retry-after"])
+        elif int(headers["ratelimit-remaining"]) == 0:
+            seconds = float(headers["ratelimit-reset"]) - time.time()
+        else:
+            return None
+    except (KeyError, ValueError):
+        return None
+    return min(max(seconds, _SHORTEST_RETRY_SECONDS), _LONGEST_RETRY_SECONDS)
+
+
+def _token(account: Account) -> SecretStr:
+    if account.token:
+        return account.token
+    found = next((os.environ[name] for name in TOKEN_VARIABLES if os.environ.get(name)), None)
+    if not found:
+        raise Refused(
+            Fault.AUTHENTICATION, f"there is no token: set it, or {TOKEN_VARIABLES[0]} in the worker's environment"
+        )
+    return SecretStr(found)
+
+
+_LOCK: Final = threading.Lock()
+_PACES: Final[dict[str, tuple[Pace, Pace]]] = {}
+
+
+def _paces(account: Account) -> tuple[Pace, Pace]:
+    """The account's two paces, for the minute and for the hour: the same for all of this process's providers on it."""
+    token = _token(account).get_secret_value()
+    key = hashlib.sha256(f"{account.endpoint_url or ENDPOINT} {token}".encode()).hexdigest()
+    with _LOCK:
+        return _PACES.setdefault(key, (Pace(*_MINUTE), Pace(*_HOUR)))
