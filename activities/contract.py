@@ -15,6 +15,7 @@ CREATE_COMPUTER_RECORD: Final = "create_computer_record"
 CREATE_MACHINE: Final = "create_machine"
 AWAIT_MACHINE: Final = "await_machine"
 RUN_STARTUP_SCRIPT: Final = "run_startup_script"
+RETRIEVE_PASSWORD: Final = "retrieve_password"  # noqa: S105 (a name)
 WRITE_DNS: Final = "write_dns"
 NOTE_CONFIGURING: Final = "note_configuring"
 MARK_RUNNING: Final = "mark_running"
@@ -28,6 +29,7 @@ REMOVE_DNS: Final = "remove_dns"
 DELETE_COMPUTER_RECORD: Final = "delete_computer_record"
 MARK_DELETED: Final = "mark_deleted"
 DECIDE: Final = "decide"
+LOOK_FOR_INTERRUPTIONS: Final = "look_for_interruptions"
 BEGIN_SWEEP: Final = "begin_sweep"
 SWEEP_ROUND: Final = "sweep"
 ENSURE_LIVES: Final = "ensure_lives"
@@ -53,6 +55,8 @@ class Life(Model):
     state: ServerState
     require_checkin: bool = True
     runs_script_in_guest: bool = False
+    retrieves_password: bool = False
+    """Its provider makes the password that people log in with."""
     computer_record: bool = False
     """It gets a computer record before its VM."""
     dns: bool = False
@@ -145,6 +149,8 @@ class Decided(Model):
     """One line."""
     details: str = ""
     """Markdown."""
+    interruptible_in: str | None = None
+    """The zone in which to ask whether the provider will take VMs of this config away; None: it never does."""
 
 
 class SweepInput(Model):

@@ -26,7 +26,7 @@ from activities.contract import (
 )
 from activities.deadlines import boot_deadline
 from activities.lifeline import wake_scaling
-from poolwright.domain.autoscale import ServerAutoscale
+from poolwright.domain.autoscale import AutoscaleConfig, CredentialType, ServerAutoscale
 from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling, sessions
@@ -211,6 +211,7 @@ class LifeActivities:
             state=ServerState(row.state),
             require_checkin=row.require_checkin,
             runs_script_in_guest=bool(vm_provider.facts.get("runs_script_in_guest", False)),
+            retrieves_password=_needs_password(autoscale) and bool(vm_provider.facts.get("retrieves_password", False)),
             computer_record=isinstance(autoscale, ServerAutoscale) and autoscale.computer_record is not None,
             dns=autoscale is not None and autoscale.dns is not None,
             keep_failed_seconds=self._keep_failed_seconds(tx, row),
@@ -225,6 +226,14 @@ class LifeActivities:
         if row.autoscale is None:
             return 0
         return scaling.load_autoscale(tx, row.autoscale).failure.keep_failed_seconds
+
+
+def _needs_password(autoscale: AutoscaleConfig | None) -> bool:
+    """Whether people log in with one password for all, and the config leaves it blank."""
+    if not isinstance(autoscale, ServerAutoscale):
+        return False
+    connection = autoscale.connection
+    return connection.credential_type is CredentialType.STATIC and connection.password is None
 
 
 def _fqdn(tx: Session, row: ServerRow) -> str | None:

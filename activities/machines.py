@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.accounts import Accounts
 from activities.boundary import boundary, failure, without_secrets, words
-from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, RUN_STARTUP_SCRIPT, Machine
+from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, Machine
 from activities.deadlines import boot_deadline
 from activities.lives import now
 from activities.patience import report_stuck, seconds_to_next_try
@@ -19,6 +19,7 @@ from poolwright.providers.base import VM, VMSpec, VMState
 from poolwright.providers.errors import (
     CapacityUnavailable,
     NotFound,
+    NumberTaken,
     ProviderError,
     QuotaExceeded,
     Throttled,
@@ -26,6 +27,7 @@ from poolwright.providers.errors import (
 from poolwright.store import scaling
 from poolwright.store.check_in_tokens import controller_id
 from poolwright.store.engine import Store
+from poolwright.store.machine_numbers import reserve_another, reserve_number
 from poolwright.store.servers import lock_server, note, transition
 from poolwright.store.tables import ServerRow
 
@@ -44,10 +46,14 @@ class MachineActivities:
     def create_machine(self, server_id: str) -> Machine:
         """Create the VM, or adopt the one that an earlier try made; then store its reference."""
         with boundary(self._store, settings_are_final=True):
-            vm_provider, spec = self._prepare(server_id)
-            provider = self._accounts.provider(vm_provider)
+            provider = self._accounts.provider(self._where(server_id)[0])
+            numbers = provider.capabilities().numbers
+            spec = self._prepare(server_id, numbers)
             try:
                 vm = provider.find(spec.mark) or provider.create(spec)
+            except NumberTaken as error:
+                self._take_another_number(server_id, numbers, error)
+                raise failure(words(error, self._store), "NumberTaken", retryable=True, retry_in_seconds=1) from None
             except (CapacityUnavailable, QuotaExceeded) as error:
                 self._remember_unavailable(server_id, error)
                 raise failure(words(error, self._store), type(error).__name__, retryable=False) from None
@@ -78,22 +84,6 @@ class MachineActivities:
                 raise self._not_yet(f"the VM is {vm.state} and has {'an' if vm.address else 'no'} address")
             return machine
 
-    @activity.defn(name=RUN_STARTUP_SCRIPT, no_thread_cancel_exception=True)
-    def run_startup_script(self, server_id: str) -> None:
-        """Run the startup script inside the guest to its end, once, where the provider works that way."""
-        with boundary(self._store, settings_are_final=True):
-            vm_provider, spec = self._prepare(server_id)
-            _, _, reference = self._where(server_id)
-            result = self._accounts.provider(vm_provider).run_startup_script(reference or "", spec.startup_script)
-            if not result.finished:
-                raise self._not_yet("the startup script runs in the guest")
-            if result.exit_code:
-                raise failure(
-                    f"the startup script ended with exit code {result.exit_code}",
-                    "StartupScriptFailed",
-                    retryable=False,
-                )
-
     @activity.defn(name=DELETE_MACHINE, no_thread_cancel_exception=True)
     def delete_machine(self, server_id: str) -> None:
         """Delete the VM and all that was made for it. Returns only when everything is proven gone."""
@@ -121,7 +111,7 @@ class MachineActivities:
                 report_stuck(self._store, server_id, "the provider is still deleting it", now())
                 raise self._not_yet("the provider is still deleting it")
 
-    def _prepare(self, server_id: str) -> tuple[str, VMSpec]:
+    def _prepare(self, server_id: str, numbers: tuple[int, int] | None) -> VMSpec:
         """Write down that creation begins, before anything outside is touched."""
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
@@ -131,9 +121,15 @@ class MachineActivities:
             if row.state not in (ServerState.CREATING, ServerState.BOOTING, ServerState.CONFIGURING):
                 raise failure(f"the server is {row.state}: no VM is made for it", "LifeEnded", retryable=False)
             script = render_startup_script(tx, row, self._advertised_address)
-            mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
-            spec = VMSpec(mark=mark, token=_token(row), hostname=row.hostname, startup_script=script, place=row.place)
-            return row.vm_provider or "", spec
+            return VMSpec(
+                mark=OwnerMark(controller_id=controller_id(tx), server_id=server_id),
+                token=_token(row),
+                hostname=row.hostname,
+                startup_script=script,
+                place=row.place,
+                labels=scaling.load_autoscale(tx, row.autoscale or "").labels,
+                number=None if numbers is None else reserve_number(tx, row, *numbers),
+            )
 
     def _where(self, server_id: str) -> tuple[str, OwnerMark, str | None]:
         with self._store.read() as tx:
@@ -155,6 +151,13 @@ class MachineActivities:
             ready = vm.state is VMState.RUNNING and bool(row.address or row.private_address)
             deadline = boot_deadline(tx, row) or now()
             return Machine(ready=ready, address=row.address, boot_deadline=deadline), unwanted
+
+    def _take_another_number(self, server_id: str, numbers: tuple[int, int] | None, error: NumberTaken) -> None:
+        assert numbers is not None, "only a provider that asks for numbers can refuse one"
+        problem = words(error, self._store)
+        with self._store.write() as tx:
+            row = lock_server(tx, server_id)
+            note(tx, row, f"takes number {reserve_another(tx, row, *numbers)}: {problem}", now())
 
     def _remember_unavailable(self, server_id: str, error: ProviderError) -> None:
         problem = words(error, self._store)

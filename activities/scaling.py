@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
 from temporalio import activity
 
 from activities.boundary import boundary
@@ -69,10 +70,11 @@ class ScalingActivities:
             planned = plan(snapshot, at)
             recorded = scaling.record_plan(tx, snapshot, planned)
             scaling.prune_decisions(tx, at)
+            watches = _can_be_interrupted(tx, autoscale)
             acts = snapshot.paused is None and not autoscale.observe
             to_start = [get_server(tx, server_id) for server_id in scaling.requested_servers(tx, autoscale.name)]
         return _Outcome(
-            decided=_decided(autoscale, planned, recorded, at),
+            decided=_decided(autoscale, planned, recorded, at, watches),
             to_start=tuple(to_start),
             actions=planned.actions if acts else (),
         )
@@ -91,7 +93,14 @@ class ScalingActivities:
                 await signal(workflow_id, "terminate", action.reason)
 
 
-def _decided(autoscale: AutoscaleConfig, planned: Plan, recorded: scaling.Recorded, at: datetime) -> Decided:
+def _can_be_interrupted(tx: Session, autoscale: AutoscaleConfig) -> bool:
+    configs = (autoscale.vm_provider, *autoscale.fallback_vm_providers)
+    return any(documents.get_row(tx, "vm_provider", name).facts.get("interruptible", False) for name in configs)
+
+
+def _decided(
+    autoscale: AutoscaleConfig, planned: Plan, recorded: scaling.Recorded, at: datetime, can_be_interrupted: bool
+) -> Decided:
     wait = timedelta(seconds=autoscale.scaling_period_seconds)
     if planned.next_decision_at is not None:
         wait = max(_SHORTEST_WAIT, min(wait, planned.next_decision_at - at))
@@ -103,4 +112,5 @@ def _decided(autoscale: AutoscaleConfig, planned: Plan, recorded: scaling.Record
         wait_seconds=_PAUSED_WAIT_SECONDS if recorded.paused else wait.total_seconds(),
         summary=planned.reasons[0] if planned.reasons else "nothing to do",
         details=decision_markdown(autoscale, planned, recorded),
+        interruptible_in=autoscale.zone if can_be_interrupted else None,
     )

@@ -10,7 +10,9 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.accounts import Accounts
+from activities.guests import GuestActivities
 from activities.heartbeats import Heartbeats
+from activities.interruptions import InterruptionActivities
 from activities.lives import LifeActivities
 from activities.machines import MachineActivities
 from activities.records import RecordActivities
@@ -44,6 +46,8 @@ class Workers:
         self._workflows = workflows
         accounts = Accounts(store)
         self._machines = MachineActivities(store, accounts, advertised_address)
+        self._guests = GuestActivities(store, accounts, advertised_address)
+        self._interruptions = InterruptionActivities(store, accounts)
         self._records = RecordActivities(store, accounts)
         self._sweeps = SweepActivities(store, accounts)
         self._threads = ThreadPoolExecutor(_STORE_THREADS + _PROVIDER_THREADS, thread_name_prefix="activity")
@@ -129,8 +133,10 @@ class Workers:
                 self._records.delete_computer_record,
                 self._machines.create_machine,
                 self._machines.await_machine,
-                self._machines.run_startup_script,
+                self._guests.run_startup_script,
+                self._guests.retrieve_password,
                 self._machines.delete_machine,
+                self._interruptions.look_for_interruptions,
                 self._sweeps.sweep,
             ],
             activity_executor=self._threads,

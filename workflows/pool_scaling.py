@@ -1,14 +1,17 @@
 """`PoolScaling`: one loop per autoscale config. Decide, wait for the period or a wake, again."""
 
+import asyncio
 from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contract import DECIDE, Decided, DecideRequest, ScalingInput
-    from poolwright.domain.identities import POOL_SCALING
+    from activities.contract import DECIDE, LOOK_FOR_INTERRUPTIONS, Decided, DecideRequest, ScalingInput
+    from poolwright.domain.identities import POOL_SCALING, zone_task_queue
 
+_LOOK_TIMEOUT = timedelta(seconds=60)
 _HELP = """
 ### What you can do
 
@@ -31,6 +34,7 @@ class PoolScaling:
         self._pause_because: str | None = None
         self._resume = False
         self._decided: Decided | None = None
+        self._look: asyncio.Task[None] | None = None
 
     @workflow.signal(description="Decide at once")
     def scale_now(self, why: str = "an operator asked for it") -> None:
@@ -60,6 +64,8 @@ class PoolScaling:
             if not decided.exists:
                 return f"the autoscale config {self._autoscale} is gone"
             workflow.set_current_details(decided.details + "\n" + _HELP)
+            if decided.interruptible_in is not None and (self._look is None or self._look.done()):
+                self._look = asyncio.create_task(self._look_for_interruptions(decided.interruptible_in))
             try:
                 await workflow.wait_condition(
                     lambda: self._wake is not None,
@@ -87,3 +93,17 @@ class PoolScaling:
             summary=f"decide: {request.why}",
         )
         return self._decided
+
+    async def _look_for_interruptions(self, zone: str) -> None:
+        """Beside the decisions: these must not wait for a zone whose worker is away. Next time sees what this missed."""
+        try:
+            await workflow.execute_activity(
+                LOOK_FOR_INTERRUPTIONS,
+                self._autoscale,
+                task_queue=zone_task_queue(zone),
+                schedule_to_close_timeout=_LOOK_TIMEOUT,
+                retry_policy=RetryPolicy(maximum_attempts=1),
+                summary="will the provider take VMs away?",
+            )
+        except ActivityError as error:
+            workflow.logger.warning("could not look for interruptions of %s: %s", self._autoscale, error.cause)

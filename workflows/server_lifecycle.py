@@ -206,6 +206,9 @@ class ServerLifecycle:
             self._story.say(f"{await self._steps.write_dns(begun.zone)} resolves to it")
         if begun.runs_script_in_guest:
             await self._steps.run_startup_script(begun.zone)
+        if begun.retrieves_password:
+            self._story.wait_for("the password that its provider makes")
+            await self._steps.retrieve_password(begun.zone)
         if not begun.require_checkin:
             return "the VM runs, and no check-in is required"
         self._story.wait_for("its startup script to check in as running")

@@ -76,6 +76,10 @@ class Steps:
         """Run the startup script in the guest."""
         await self._provider(contract.RUN_STARTUP_SCRIPT, zone, None, "run the startup script in the guest")
 
+    async def retrieve_password(self, zone: str) -> None:
+        """Store the password that the provider made, once it has."""
+        await self._provider(contract.RETRIEVE_PASSWORD, zone, None, "wait for the password that the provider makes")
+
     async def note_configuring(self) -> None:
         """The startup script works."""
         await self._store(contract.NOTE_CONFIGURING, self.server_id, None, "the startup script works", _BOOT)

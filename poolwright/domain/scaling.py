@@ -27,6 +27,8 @@ class DrainReason(StrEnum):
     """It was marked for replacement by `pool rollout`."""
     SPENT = "spent"
     """Not reusable, and one of its sessions has ended."""
+    INTERRUPTED = "interrupted"
+    """Its provider will take the VM away soon."""
     OPERATOR = "operator"
 
 

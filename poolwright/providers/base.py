@@ -22,6 +22,8 @@ class Capabilities(Model):
     """True: `create` returns a VM that already is `RUNNING` with its address."""
     retrieves_password: bool = False
     """True: the provider makes the administrator's password, and `password` tells it."""
+    interruptible: bool = False
+    """True: the provider may take a VM away, and says so before in `VM.interruption` (spot VMs)."""
     numbers: tuple[int, int] | None = None
     """First and last of the numbers that VMs are told apart by; each `VMSpec` brings one that no other VM of this
     config has. None: the provider makes its own ids."""

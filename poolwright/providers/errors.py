@@ -59,6 +59,10 @@ class Conflict(ProviderError):
     retryable = True
 
 
+class NumberTaken(Conflict):
+    """The number of the spec belongs to a VM that is not ours. It was left as it is; another number may do."""
+
+
 class Throttled(ProviderError):
     """Too many calls. Slow down for the whole account; never a reason to fail a server."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -9,6 +10,9 @@ from sqlalchemy.orm import Session
 from poolwright.domain.base import Model
 from poolwright.domain.servers import CheckInStatus
 from poolwright.store.tables import CheckInRow, ComponentLogRow
+
+LOG_LINES_KEPT: Final = 5_000
+"""Of each server, the newest."""
 
 
 class LogLine(Model):

@@ -10,7 +10,7 @@ from poolwright.store.check_in_tokens import ensure_signing_key
 from poolwright.store.engine import Store
 from poolwright.store.tables import InstallationRow
 
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 """Newest revision of the migrations, which are numbered in four digits. Named here so that commands which only compare
 need not load Alembic."""
 

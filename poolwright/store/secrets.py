@@ -22,6 +22,11 @@ def join_password_id(server_id: str) -> str:
     return f"server/{server_id}/join-password"
 
 
+def server_password_id(server_id: str) -> str:
+    """Id of the password that the provider made for people on this server."""
+    return f"server/{server_id}/password"
+
+
 def put_secret(session: Session, identity: str, secret: SecretStr, now: datetime) -> None:
     """Store the secret under this id, in place of an older one."""
     if session.get_bind().dialect.name == "postgresql":

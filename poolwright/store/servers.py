@@ -108,6 +108,12 @@ def live_server_ids(session: Session) -> list[str]:
     return list(session.scalars(query))
 
 
+def running_servers(session: Session, autoscale: str) -> list[Server]:
+    """The running servers of this autoscale config."""
+    running = (ServerRow.autoscale == autoscale, ServerRow.state == ServerState.RUNNING)
+    return _servers(session, select(ServerRow).where(*running))
+
+
 def history(session: Session, server_id: str) -> list[HistoryEntry]:
     """The server's story, oldest first."""
     query = select(HistoryRow).where(HistoryRow.server_id == server_id).order_by(HistoryRow.id)

@@ -13,7 +13,7 @@ from poolwright.domain.autoscale import Connection, CredentialType, ServerAutosc
 from poolwright.domain.connections import LocalAccount, connection_details
 from poolwright.domain.servers import ConnectionDetails, Session, SessionState
 from poolwright.store import documents
-from poolwright.store.secrets import delete_secrets, get_secret, put_secret
+from poolwright.store.secrets import delete_secrets, get_secret, put_secret, server_password_id
 from poolwright.store.servers import get_server
 from poolwright.store.tables import ServerRow
 
@@ -46,7 +46,9 @@ def session_connection(tx: Transaction, session: Session) -> ConnectionDetails |
         return None
     password = _password(tx, session.id)
     account = None if password is None else LocalAccount(username=_account_name(session.id), password=password)
-    return connection_details(connection, get_server(tx, session.server_id), session.user, account=account)
+    made_by_provider = get_secret(tx, server_password_id(session.server_id))
+    server = get_server(tx, session.server_id)
+    return connection_details(connection, server, session.user, account=account, server_password=made_by_provider)
 
 
 def _connection(tx: Transaction, server_id: str) -> Connection | None:

@@ -110,6 +110,14 @@ class ServerRow(Table):
             sqlite_where=text("state != 'deleted'"),
             postgresql_where=text("state != 'deleted'"),
         ),
+        Index(
+            "one_live_server_per_number",
+            "provider",
+            "machine_number",
+            unique=True,
+            sqlite_where=text("state != 'deleted'"),
+            postgresql_where=text("state != 'deleted'"),
+        ),
         Index("servers_of_pool", "pool", "state"),
         Index("servers_of_provider", "vm_provider", "state"),
         Index("servers_of_autoscale", "autoscale", "state"),
@@ -135,6 +143,8 @@ class ServerRow(Table):
     private_address: Mapped[str | None] = mapped_column(String(255))
     provider_reference: Mapped[str | None] = mapped_column(String(512))
     place: Mapped[str | None] = mapped_column(String(255))
+    machine_number: Mapped[int | None]
+    """Reserved before the VM is made, where its provider tells VMs apart by numbers."""
     attempt: Mapped[int] = mapped_column(Integer, default=1)
     config_revision: Mapped[int] = mapped_column(Integer, default=0)
     rollout: Mapped[bool] = mapped_column(Boolean, default=False)

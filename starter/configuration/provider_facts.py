@@ -15,10 +15,10 @@ from starter.configuration.problems import Problem, shown
 def provider_facts(
     document: Checked, config: VMProviderConfig, controller: str
 ) -> tuple[Mapping[str, Any], list[Problem]]:
-    """The provider's places and the largest startup script that it takes; empty when it cannot be opened, and why."""
+    """The provider's places and what it can do; empty when it cannot be opened, and why."""
     try:
         provider = open_provider(config.provider, _revealed(config.settings), controller)
-        places, limit = list(provider.places()), provider.capabilities().startup_script_limit_bytes
+        places, capabilities = list(provider.places()), provider.capabilities()
     except ModuleNotFoundError as error:
         problem = document.declared.problem(
             ("provider",),
@@ -29,7 +29,9 @@ def provider_facts(
         return {}, [problem]
     except ProviderError as error:
         return {}, [document.declared.problem(("settings",), str(error), "")]
-    return {"places": places, "startup_script_limit_bytes": limit}, []
+    # A worker asks the provider itself whether an address is there at creation: it is no fact of the configuration.
+    found = capabilities.model_dump(mode="json", exclude_defaults=True, exclude={"address_at_creation"})
+    return {"places": places, **found}, []
 
 
 def _revealed(value: Any) -> Any:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from poolwright.domain.base import Model
 from poolwright.domain.check_ins import without_tokens
-from poolwright.store.check_ins import LogLine, append_logs, prune_logs
+from poolwright.store.check_ins import LOG_LINES_KEPT, LogLine, append_logs, prune_logs
 from poolwright.store.engine import Store
 from starter.endpoint.bodies import LogRoute, Text, cut, storable
 from starter.endpoint.collaborators import StoreOfApp
@@ -17,7 +17,6 @@ from starter.endpoint.tokens import PresentedToken, existing_server, reporting_s
 
 MOST_LINES: Final = 500
 MOST_CHARACTERS: Final = 4_000
-LINES_KEPT: Final = 5_000
 
 
 def _as_text(value: object) -> object:
@@ -92,4 +91,4 @@ def _keep(store: Store, token: str | None, sent: ComponentLog) -> None:
         existing_server(tx, server_id)
         append_logs(tx, server_id, [line.kept() for line in sent.logs], store.clock())
         tx.flush()
-        prune_logs(tx, server_id, LINES_KEPT)
+        prune_logs(tx, server_id, LOG_LINES_KEPT)

@@ -63,6 +63,15 @@ async def script_runs_in_guest(poolwright: Scene) -> Handle:
     return await end(poolwright, server)
 
 
+@LIVES.play(sim={"password_seconds": 60})
+async def provider_makes_the_password(poolwright: Scene) -> Handle:
+    poolwright.change("vm_provider", "sim", facts={"retrieves_password": True})
+    server = await states.booting(poolwright)
+    await poolwright.check_in(server)
+    await poolwright.until(lambda: poolwright.states(server)[-1] == "running", within_seconds=180)
+    return await end(poolwright, server)
+
+
 @LIVES.play(failure={"boot_deadline_seconds": 600})
 async def boot_deadline_missed(poolwright: Scene) -> Handle:
     server = await states.booting(poolwright)

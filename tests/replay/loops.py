@@ -41,6 +41,19 @@ async def woken_paused_and_resumed(poolwright: Scene) -> Handle:
     return loop
 
 
+@SCALING.play(sim={"interruptible": True}, **ALL_READY)
+async def vm_is_taken_away(poolwright: Scene) -> Handle:
+    poolwright.change("vm_provider", "sim", facts={"interruptible": True})
+    loop = await poolwright.loop()
+    await poolwright.soon(lambda: [server.state.value for server in poolwright.servers()] == ["running"])
+    poolwright.world.interrupt(poolwright.living()[0].reference, "reclaimed at noon")
+    await poolwright.until(lambda: poolwright.creations() == 2, within_seconds=20 * PERIOD_SECONDS)
+    await delete_config(poolwright)
+    await poolwright.signals.scale_now(["demo"], "the configuration changed")
+    await loop.result()
+    return loop
+
+
 @SCALING.play(scaling_period_seconds=PERIOD_SECONDS)
 async def config_is_gone(poolwright: Scene) -> Handle:
     loop = await poolwright.loop()

@@ -14,11 +14,12 @@ from poolwright.providers.errors import (
     Conflict,
     InvalidSettings,
     NotFound,
+    NumberTaken,
     QuotaExceeded,
     Transient,
 )
 from poolwright.providers.sim.errors import translated
-from poolwright.providers.sim.records import SimulatedVM, request_digest, serial_of
+from poolwright.providers.sim.records import SimulatedVM, interruption_of, request_digest, serial_of
 from poolwright.providers.sim.settings import Between, Operation, Settings
 from poolwright.providers.sim.world import world
 
@@ -48,6 +49,9 @@ class SimProvider:
         return Capabilities(
             runs_script_in_guest=settings.runs_script_in_guest,
             startup_script_limit_bytes=settings.startup_script_limit_bytes,
+            retrieves_password=settings.password_seconds is not None,
+            interruptible=settings.interruptible,
+            numbers=settings.numbers,
             address_at_creation=_is_nothing(settings.create_seconds) and _is_nothing(settings.address_delay_seconds),
         )
 
@@ -108,12 +112,12 @@ class SimProvider:
     def get(self, reference: str) -> VM:
         """See the protocol."""
         with self._call(Operation.GET) as (_, now):
-            return self._owned(reference, now).report(now)
+            return self._report(self._owned(reference, now), now)
 
     def list_owned(self) -> Sequence[VM]:
         """See the protocol. Blind to VMs that are younger than `stale_list_seconds`."""
         with self._call(Operation.LIST_OWNED) as (settings, now):
-            return [vm.report(now) for vm in self._visible(settings, now)]
+            return [self._report(vm, now) for vm in self._visible(settings, now)]
 
     def delete(self, mark: OwnerMark, reference: str | None) -> bool:
         """See the protocol. Without the reference, as blind as `find`."""
@@ -143,9 +147,13 @@ class SimProvider:
             finished = vm.boot_seconds is not None and now >= started_at + vm.boot_seconds
             return ScriptResult(finished=finished, exit_code=0 if finished else None)
 
-    def password(self, reference: str) -> SecretStr | None:  # noqa: ARG002
-        """None, always: `capabilities` promises no passwords."""
-        return None
+    def password(self, reference: str) -> SecretStr | None:
+        """See the protocol. Each VM has a password of its own."""
+        with self._call(Operation.PASSWORD) as (settings, now):
+            vm = self._owned(reference, now)
+            if settings.password_seconds is None or now < vm.running_at + settings.password_seconds:
+                return None
+            return SecretStr(f"password of {vm.reference}")
 
     @contextmanager
     def _call(self, operation: Operation) -> Iterator[tuple[Settings, float]]:
@@ -154,6 +162,9 @@ class SimProvider:
             settings = self._world.admit(operation, self._settings)
             with self._database.transaction():
                 yield settings, self._world.clock()
+
+    def _report(self, vm: SimulatedVM, now: float) -> VM:
+        return vm.report(now).model_copy(update={"interruption": self._database.fact(interruption_of(vm.reference))})
 
     def _visible(self, settings: Settings, now: float, mark: OwnerMark | None = None) -> Sequence[SimulatedVM]:
         if mark and mark.controller_id != self._controller_id:
@@ -191,6 +202,8 @@ class SimProvider:
             raise InvalidSettings(
                 f"there is no place {spec.place!r}; choose one of {', '.join(settings.places) or 'none'}"
             )
+        if spec.number in settings.taken_numbers:
+            raise NumberTaken(f"number {spec.number} belongs to a VM that is not ours; take another")
         size = len(spec.startup_script.get_secret_value().encode())
         limit = settings.startup_script_limit_bytes
         if limit is not None and size > limit:

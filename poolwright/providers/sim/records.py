@@ -99,6 +99,11 @@ def serial_of(reference: str) -> int | None:
     return int(digits) if digits != reference and digits.isdecimal() else None
 
 
+def interruption_of(reference: str) -> str:
+    """Name of the world's fact that tells why this VM will be taken away."""
+    return f"interruption of {reference}"
+
+
 def request_digest(spec: VMSpec, place: str | None) -> str:
     """Digest of all that a creation asks for."""
     asked = [

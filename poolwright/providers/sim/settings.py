@@ -21,6 +21,7 @@ class Operation(StrEnum):
     LIST_OWNED = "list_owned"
     DELETE = "delete"
     RUN_STARTUP_SCRIPT = "run_startup_script"
+    PASSWORD = "password"  # noqa: S105 (a name)
 
 
 class Failure(StrEnum):
@@ -99,6 +100,14 @@ class Settings(Model):
 
     startup_script_limit_bytes: NonNegativeInt | None = None
     runs_script_in_guest: bool = False
+    password_seconds: NonNegativeFloat | None = None
+    """From `RUNNING` until the password that the provider makes can be asked for. Left out: it makes none."""
+    interruptible: bool = False
+    """The provider may take VMs away, as with spot VMs."""
+    numbers: tuple[PositiveInt, PositiveInt] | None = None
+    """First and last of the numbers that VMs are told apart by. Left out: the provider makes its own ids."""
+    taken_numbers: tuple[PositiveInt, ...] = ()
+    """Numbers of VMs that are not ours."""
 
     def draw_seconds(self, duration: Duration, subject: str) -> float:
         """The duration for this subject (the knob and the VM), in seconds."""

@@ -10,7 +10,7 @@ from poolwright.domain.identities import OwnerMark
 from poolwright.providers.errors import NotFound, ProviderError, Throttled
 from poolwright.providers.sim.database import Database
 from poolwright.providers.sim.errors import planned
-from poolwright.providers.sim.records import CheckIn, SimulatedVM, serial_of
+from poolwright.providers.sim.records import CheckIn, SimulatedVM, interruption_of, serial_of
 from poolwright.providers.sim.settings import Failure, Operation, Settings
 
 _FIXED: Final = {"world", "file", "places", "fail_next", "lose_response_after_commit"}
@@ -107,6 +107,11 @@ class World:
     def break_down(self, reference: str, problem: str) -> None:
         """Make the VM `BROKEN`, with this problem."""
         self._change(reference, broken_at=self.clock(), problem=problem)
+
+    def interrupt(self, reference: str, notice: str) -> None:
+        """Let the provider say that it will take the VM away."""
+        with self.database.transaction():
+            self.database.set_fact(interruption_of(reference), notice)
 
     def due_check_ins(self, now: float | None = None) -> Sequence[CheckIn]:
         """The check-ins that startup scripts have come to by `now` (the clock's, if not given), in order of time.

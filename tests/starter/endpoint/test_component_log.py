@@ -70,7 +70,7 @@ class TestLines:
     async def test_only_the_newest_are_kept(
         self, http: httpx.AsyncClient, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(component_log, "LINES_KEPT", 5)
+        monkeypatch.setattr(component_log, "LOG_LINES_KEPT", 5)
         servers = [world.server(ServerState.BOOTING) for _ in range(2)]
         for round_number in range(3):
             for server in servers:
