@@ -8,6 +8,7 @@ from poolwright.dns.base import DNSProvider, DNSProviderFactory
 from poolwright.domain.base import Model
 
 _PACKAGES: Mapping[str, str] = {
+    "digitalocean": "poolwright.dns.digitalocean",
     "rfc2136": "poolwright.dns.rfc2136",
 }
 
