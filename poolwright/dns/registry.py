@@ -6,15 +6,30 @@ from typing import Any, cast
 
 from poolwright.dns.base import DNSProvider, DNSProviderFactory
 from poolwright.domain.base import Model
+from poolwright.vendors.installed import is_installed
 
 _PACKAGES: Mapping[str, str] = {
     "digitalocean": "poolwright.dns.digitalocean",
     "rfc2136": "poolwright.dns.rfc2136",
 }
 
+_SDKS: Mapping[str, tuple[str, str]] = {
+    "azure": ("azure.mgmt.dns", "azure"),
+    "digitalocean": ("pydo", "digitalocean"),
+    "google": ("google.auth", "gcp"),
+    "oci": ("oci", "oci"),
+    "rfc2136": ("dns", "dns"),
+    "route53": ("boto3", "aws"),
+}
+"""Kind -> what has to be installed beside Poolwright, and the extra that brings it."""
+
 
 class UnknownDNSProvider(ValueError):
     """No DNS provider of this kind exists."""
+
+
+class DNSProviderNotInstalled(UnknownDNSProvider):
+    """The DNS provider exists, and what it needs is not installed."""
 
 
 def kinds() -> tuple[str, ...]:
@@ -33,9 +48,14 @@ def settings_model(kind: str) -> type[Model]:
 def open_dns_provider(kind: str, settings: Mapping[str, Any], controller_id: str) -> DNSProvider:
     """The DNS provider of this kind with these settings (`provider.open_dns_provider` of its package).
 
-    Raises `UnknownDNSProvider`, pydantic's ValidationError for wrong settings, and `ModuleNotFoundError` where the
-    provider's extra is not installed.
+    Raises `UnknownDNSProvider`, `DNSProviderNotInstalled`, and pydantic's ValidationError for wrong settings.
     """
+    if kind in _SDKS and not is_installed(_SDKS[kind][0]):
+        module, extra = _SDKS[kind]
+        raise DNSProviderNotInstalled(
+            f"the DNS provider {kind!r} needs the Python package {module!r}, which is not installed: "
+            f"pip install 'poolwright[{extra}]'"
+        )
     factory = cast("DNSProviderFactory", import_module(f"{_package(kind)}.provider").open_dns_provider)
     return factory(settings, controller_id)
 

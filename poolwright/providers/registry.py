@@ -6,15 +6,30 @@ from typing import Any, cast
 
 from poolwright.domain.base import Model
 from poolwright.providers.base import Provider, ProviderFactory
+from poolwright.vendors.installed import is_installed
 
 _PACKAGES: Mapping[str, str] = {
     "local": "poolwright.providers.local",
     "sim": "poolwright.providers.sim",
 }
 
+_SDKS: Mapping[str, tuple[str, str]] = {
+    "aws": ("boto3", "aws"),
+    "azure": ("azure.mgmt.compute", "azure"),
+    "digitalocean": ("pydo", "digitalocean"),
+    "gcp": ("google.cloud.compute_v1", "gcp"),
+    "oci": ("oci", "oci"),
+    "proxmox": ("proxmoxer", "proxmox"),
+}
+"""Kind -> what has to be installed beside Poolwright, and the extra that brings it."""
+
 
 class UnknownProvider(ValueError):
     """No provider of this kind exists."""
+
+
+class ProviderNotInstalled(UnknownProvider):
+    """The provider exists, and its vendor's SDK is not installed."""
 
 
 def kinds() -> tuple[str, ...]:
@@ -30,8 +45,14 @@ def settings_model(kind: str) -> type[Model]:
 def open_provider(kind: str, settings: Mapping[str, Any], controller_id: str) -> Provider:
     """The provider of this kind with these settings (`provider.open_provider` of its package).
 
-    Raises `UnknownProvider`, or pydantic's ValidationError for wrong settings.
+    Raises `UnknownProvider`, `ProviderNotInstalled`, or pydantic's ValidationError for wrong settings.
     """
+    if kind in _SDKS and not is_installed(_SDKS[kind][0]):
+        module, extra = _SDKS[kind]
+        raise ProviderNotInstalled(
+            f"the provider {kind!r} needs the Python package {module!r}, which is not installed: "
+            f"pip install 'poolwright[{extra}]'"
+        )
     factory = cast("ProviderFactory", import_module(f"{_package(kind)}.provider").open_provider)
     return factory(settings, controller_id)
 

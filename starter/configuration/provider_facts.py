@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from poolwright.domain.resources import VMProviderConfig
 from poolwright.providers.errors import ProviderError
-from poolwright.providers.registry import open_provider
+from poolwright.providers.registry import ProviderNotInstalled, open_provider
 from starter.configuration.checked import Checked
 from starter.configuration.problems import Problem, shown
 
@@ -19,14 +19,8 @@ def provider_facts(
     try:
         provider = open_provider(config.provider, _revealed(config.settings), controller)
         places, capabilities = list(provider.places()), provider.capabilities()
-    except ModuleNotFoundError as error:
-        problem = document.declared.problem(
-            ("provider",),
-            f"needs the Python package {error.name!r}, which is not installed",
-            "Install Poolwright with what this provider needs; its page says how.",
-            shown(config.provider),
-        )
-        return {}, [problem]
+    except ProviderNotInstalled as error:
+        return {}, [document.declared.problem(("provider",), str(error), "", shown(config.provider))]
     except ProviderError as error:
         return {}, [document.declared.problem(("settings",), str(error), "")]
     # A worker asks the provider itself whether an address is there at creation: it is no fact of the configuration.
