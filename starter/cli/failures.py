@@ -6,8 +6,10 @@ from typing import Final
 from starter.cli.exit_codes import ExitCode
 
 _CODES: Final[Mapping[str, ExitCode]] = {
+    "poolwright.dns.registry.DNSProviderNotInstalled": ExitCode.FAILED,
     "poolwright.dns.registry.UnknownDNSProvider": ExitCode.NOT_FOUND,
     "poolwright.providers.errors.ProviderError": ExitCode.FAILED,
+    "poolwright.providers.registry.ProviderNotInstalled": ExitCode.FAILED,
     "poolwright.providers.registry.UnknownProvider": ExitCode.NOT_FOUND,
     "poolwright.store.api_keys.APIKeyProblem": ExitCode.REFUSED,
     "poolwright.store.documents.UnknownDocument": ExitCode.NOT_FOUND,

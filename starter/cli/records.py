@@ -140,12 +140,7 @@ def _dns_findings(store: "Store", name: str, base_domains: Sequence[str]) -> "It
         config = documents.load(tx, "dns_provider", name)
         controller = controller_id(tx)
     assert isinstance(config, DNSProviderConfig)
-    try:
-        provider = open_dns_provider(config.provider, config.settings, controller)
-    except ModuleNotFoundError as error:
-        raise CommandFailed(
-            f"the DNS provider {config.provider} needs the package {error.name}: pip install 'poolwright[dns]'"
-        ) from None
+    provider = open_dns_provider(config.provider, config.settings, controller)
     note(f"Asking {name}...")
     for base_domain in base_domains:
         yield from provider.check(base_domain)

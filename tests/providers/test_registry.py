@@ -28,6 +28,11 @@ class TestTheRegistry:
         with pytest.raises(registry.UnknownProvider, match=r"there is no provider 'clowd'; choose one of .*local.*sim"):
             registry.open_provider("clowd", {}, "controller-1")
 
+    def test_names_the_extra_that_a_missing_sdk_comes_with(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(registry, "is_installed", lambda module: module != "boto3")
+        with pytest.raises(registry.ProviderNotInstalled, match=r"needs .*'boto3'.*: pip install 'poolwright\[aws\]'"):
+            registry.open_provider("aws", {}, "controller-1")
+
     @pytest.mark.parametrize("kind", ["local", "sim"])
     def test_refuses_settings_that_do_not_exist(self, kind: str) -> None:
         with pytest.raises(ValidationError, match="no_such_setting"):
