@@ -9,7 +9,9 @@ from poolwright.providers.base import Provider, ProviderFactory
 from poolwright.vendors.installed import is_installed
 
 _PACKAGES: Mapping[str, str] = {
+    "digitalocean": "poolwright.providers.digitalocean",
     "local": "poolwright.providers.local",
+    "oci": "poolwright.providers.oci",
     "sim": "poolwright.providers.sim",
 }
 

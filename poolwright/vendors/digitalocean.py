@@ -1,6 +1,7 @@
 """DigitalOcean: one account, its client, its pace, and what its answers mean."""
 
 import hashlib
+import itertools
 import os
 import re
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, SecretStr
 
@@ -29,7 +30,6 @@ _MINUTE: Final = (3.0, 60)
 _HOUR: Final = (0.6, 2_800)
 
 _LONGEST_MESSAGE: Final = 300
-_SHORTEST_RETRY_SECONDS: Final = 1.0
 _LONGEST_RETRY_SECONDS: Final = 3_600.0
 
 _BY_STATUS: Final[Mapping[int, Fault]] = {
@@ -69,6 +69,14 @@ class Account(Model):
     """PEM file of the certificate authorities to trust instead of the system's."""
 
 
+class Listing(NamedTuple):
+    """What a list operation had, over all of its pages."""
+
+    items: tuple[Any, ...]
+    whole: bool
+    """False: something was deleted while the pages were read, and what stood at the border of two may be missing."""
+
+
 class Refused(Exception):
     """A call failed. The message is the vendor's, shortened; it holds nothing of the request but the operation."""
 
@@ -103,38 +111,59 @@ class API:
     """One account's API as pydo has it, with its failures told by kind. Instances may be shared by threads."""
 
     def __init__(self, account: Account) -> None:
-        """Raises `Refused` when there is no token."""
-        self._client = client(account)
-        self._paces = _paces(account)
+        self._account = account
+        self._lock = threading.Lock()
+        self._opened: tuple[Any, tuple[Pace, Pace]] | None = None
 
     def call(self, operation: str, *arguments: Any, **options: Any) -> Any:
         """Call one of pydo's operations, such as `droplets.get`, and return its JSON; None where the answer is empty.
 
         Never waits and never repeats. Raises `Refused` for everything that is no success: `Fault.MISSING` too where
-        pydo hands a 404 back as if it were data, and `Fault.THROTTLED` where the call would have come too fast.
+        pydo hands a 404 back as if it were data, `Fault.THROTTLED` where the call would have come too fast, and
+        `Fault.AUTHENTICATION` where there is no token.
         """
-        with self._refusals(operation):
-            for pace in self._paces:
+        opened, paces = self._open()
+        with self._refusals(operation, paces):
+            for pace in paces:
                 pace.call()
             group, name = operation.split(".")
-            method: Callable[..., Any] = getattr(getattr(self._client, group), name)
+            method: Callable[..., Any] = getattr(getattr(opened, group), name)
             answer = method(*arguments, **options, cls=_payload, retry_total=0)
-        for pace in self._paces:
+        for pace in paces:
             pace.answered()
         return answer
 
-    def pages(self, operation: str, key: str, **options: Any) -> Iterator[Any]:
-        """All that a list operation has under `key`, page after page, 200 to a page. Raises as `call` does."""
-        page = 1
-        while True:
-            answer = self.call(operation, per_page=PAGE_SIZE, page=page, **options) or {}
-            yield from answer.get(key) or ()
+    def listing(self, operation: str, key: str, **options: Any) -> "Listing":
+        """All that a list operation has under `key`, page after page, and whether that is proven to be all.
+
+        Raises as `call` does, and `Refused` with `Fault.UNKNOWN` for an answer that is no list.
+        """
+        items: list[Any] = []
+        totals: list[int] = []
+        for page in itertools.count(1):
+            answer = self.call(operation, per_page=PAGE_SIZE, page=page, **options)
+            if not isinstance(answer, Mapping) or not isinstance(answer.get(key), list):
+                raise Refused(Fault.UNKNOWN, f"{operation}: the answer has no {key}")
+            items += answer[key]
+            totals.append(int((answer.get("meta") or {}).get("total") or 0))
             if not ((answer.get("links") or {}).get("pages") or {}).get("next"):
-                return
-            page += 1
+                break
+        different = {repr(item.get("id", item)): item for item in items}
+        whole = totals == sorted(totals) and len(different) >= totals[0]
+        return Listing(items=tuple(different.values()), whole=whole)
+
+    def pages(self, operation: str, key: str, **options: Any) -> Iterator[Any]:
+        """The items of `listing`, for those who need no proof."""
+        yield from self.listing(operation, key, **options).items
+
+    def _open(self) -> tuple[Any, tuple[Pace, Pace]]:
+        with self._lock:
+            if self._opened is None:
+                self._opened = client(self._account), _paces(self._account)
+            return self._opened
 
     @contextmanager
-    def _refusals(self, operation: str) -> Iterator[None]:
+    def _refusals(self, operation: str, paces: Sequence[Pace]) -> Iterator[None]:
         from azure.core.exceptions import AzureError, HttpResponseError
 
         try:
@@ -146,16 +175,16 @@ class API:
             response = error.response if isinstance(error, HttpResponseError) else None
             if response is None or response.status_code is None:
                 raise Refused(Fault.UNKNOWN, f"{operation}: no answer ({type(error).__name__})") from None
-            raise self._refused(operation, response.status_code, response) from None
+            raise self._refused(operation, response.status_code, response, paces) from None
 
-    def _refused(self, operation: str, status: int, response: Any) -> Refused:
+    def _refused(self, operation: str, status: int, response: Any, paces: Sequence[Pace]) -> Refused:
         code, said = _said(response)
         message = f"{operation}: HTTP {status}{f', {said}' if said else ''}"
         fault = fault_of(status, said)
         if fault is not Fault.THROTTLED:
             return Refused(fault, message, code=code)
         asked = _retry_after_seconds(response.headers)
-        pause = max(pace.throttled(asked) for pace in self._paces)
+        pause = max(pace.throttled(asked) for pace in paces)
         return Refused(fault, message, code=code, retry_after_seconds=pause)
 
 
@@ -199,7 +228,7 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float | None:
             return None
     except (KeyError, ValueError):
         return None
-    return min(max(seconds, _SHORTEST_RETRY_SECONDS), _LONGEST_RETRY_SECONDS)
+    return min(max(seconds, 0.0), _LONGEST_RETRY_SECONDS)
 
 
 def _token(account: Account) -> SecretStr:

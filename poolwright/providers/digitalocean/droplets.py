@@ -1,0 +1,121 @@
+"""This controller's droplets: read together by all threads, and destroyed."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from poolwright.domain.identities import OwnerMark
+from poolwright.providers.base import VM, VMState
+from poolwright.providers.digitalocean.requests import (
+    addresses_of,
+    age_key,
+    controller_tag,
+    mark_of,
+    place_of,
+    state_of,
+)
+from poolwright.vendors.digitalocean import API, Listing, Refused
+from poolwright.vendors.faults import Fault
+from poolwright.vendors.shared_read import SharedRead
+
+Droplet = Mapping[str, Any]
+
+_ALL: Final = "all droplets"
+_ASK_AGAIN_SECONDS: Final = 60.0
+_REMEMBERED: Final = 10_000
+
+
+class _Asked(NamedTuple):
+    """A droplet whose destruction was asked for."""
+
+    at_seconds: float
+    listed: bool
+    """It was seen in a list before: once lists lack it, it is gone. Otherwise lists may merely lag behind."""
+
+
+class Droplets:
+    """The droplets that bear one controller's tag. Instances may be shared by threads."""
+
+    def __init__(self, api: API, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api, self._controller_id, self._clock = api, controller_id, clock
+        self._shared: SharedRead[str, Listing] = SharedRead(
+            self._list, lambda keys: {key: self._list(key) for key in keys}
+        )
+        self._asked: dict[int, _Asked] = {}
+
+    def listing(self) -> Listing:
+        """All of them, by a call that began after this one did; threads that ask at the same time share it."""
+        listing = self._shared.read(_ALL)
+        assert listing is not None
+        return listing
+
+    def marked(self, mark: OwnerMark, listing: Listing) -> Sequence[Droplet]:
+        """Those of the list with this mark: first those that are not being destroyed, the oldest first."""
+        found = [droplet for droplet in listing.items if mark_of(droplet, self._controller_id) == mark]
+        return sorted(found, key=lambda droplet: (self.is_leaving(droplet), age_key(droplet)))
+
+    def named(self, name: str) -> Sequence[Droplet]:
+        """Those of the account with this name, whatever their tags. DigitalOcean lists GPU droplets apart."""
+        kinds = ("droplets", "gpus")
+        return [one for kind in kinds for one in self._api.pages("droplets.list", "droplets", name=name, type=kind)]
+
+    def get(self, number: int) -> Droplet | None:
+        """The droplet with this number, whoever's it is; None when DigitalOcean says that there is none."""
+        try:
+            answer = self._api.call("droplets.get", number)
+        except Refused as refused:
+            if refused.fault is Fault.MISSING:
+                return None
+            raise
+        if not isinstance(answer, Mapping) or not isinstance(answer.get("droplet"), Mapping):
+            raise Refused(Fault.UNKNOWN, "droplets.get: the answer has no droplet")
+        droplet: Droplet = answer["droplet"]
+        return droplet
+
+    def destroy(self, droplet: Droplet, *, listed: bool) -> None:
+        """Ask for the droplet's destruction, unless that was done a moment ago. `listed`: it comes from a list."""
+        number = int(droplet["id"])
+        asked = self._asked.get(number)
+        if asked and self._clock() - asked.at_seconds < _ASK_AGAIN_SECONDS:
+            return
+        try:
+            self._api.call("droplets.destroy", number)
+        except Refused as refused:
+            # A droplet that is still being made takes no second event; it is asked again.
+            if refused.fault is Fault.CONFLICT:
+                return
+            if refused.fault is not Fault.MISSING:
+                raise
+        self._remember(number, _Asked(self._clock(), listed or (asked is not None and asked.listed)))
+
+    def is_leaving(self, droplet: Droplet) -> bool:
+        """Whether this process asked for its destruction."""
+        return int(droplet["id"]) in self._asked
+
+    def is_gone_once_unlisted(self, number: int) -> bool:
+        """Whether a list without it proves that it is gone: it was in one before, and its destruction was asked."""
+        asked = self._asked.get(number)
+        return asked is not None and asked.listed
+
+    def report(self, droplet: Droplet, mark: OwnerMark) -> VM:
+        """The droplet as a VM."""
+        address, private_address = addresses_of(droplet)
+        return VM(
+            reference=str(droplet["id"]),
+            mark=mark,
+            state=VMState.DELETING if self.is_leaving(droplet) else state_of(droplet),
+            address=address,
+            private_address=private_address,
+            place=place_of(droplet),
+        )
+
+    def _lists(self, keys: frozenset[str]) -> Mapping[str, Listing]:
+        return {key: self._list(key) for key in keys}
+
+    def _list(self, _: str) -> Listing:
+        return self._api.listing("droplets.list", "droplets", tag_name=controller_tag(self._controller_id))
+
+    def _remember(self, number: int, asked: _Asked) -> None:
+        self._asked[number] = asked
+        while len(self._asked) > _REMEMBERED:
+            self._asked.pop(next(iter(self._asked)), None)
