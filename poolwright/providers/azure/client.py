@@ -1,0 +1,140 @@
+"""The calls that the azure provider makes: each asks once, keeps the account's pace, and gives what Azure says."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Protocol, cast
+
+from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError
+from azure.core.rest import HttpRequest
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.network import NetworkManagementClient
+
+from poolwright.vendors.azure import Account, Kind, client_options, credential, pacing, trouble
+from poolwright.vendors.faults import Fault
+
+Resource = dict[str, Any]
+"""A resource in the words of Azure's API."""
+
+_ALREADY_THERE: Final = 412
+
+
+class _SdkModel(Protocol):
+    def as_dict(self) -> Resource: ...
+
+
+class Client:
+    """Azure's compute and network APIs, as far as one resource group's VMs need them.
+
+    May be shared by threads. Everything raises `TooFast` or the SDK's errors; what does not exist is None where it says
+    so. Nothing waits for what Azure does afterwards.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self._group, self._pacing = account.resource_group, pacing(account)
+        login, options = credential(account), client_options(account)
+        self._compute = ComputeManagementClient(login, account.subscription_id, **options)
+        self._network = NetworkManagementClient(login, account.subscription_id, **options)
+
+    def vm(self, name: str) -> Resource | None:
+        """The VM with its instance view; None if Azure says that there is none."""
+        return self._read(lambda: self._compute.virtual_machines.get(self._group, name, expand="instanceView"))
+
+    def vms(self) -> list[Resource]:
+        """All VMs, without instance views."""
+        return self._list(lambda: self._compute.virtual_machines.list(self._group))
+
+    def create_vm(self, name: str, request: Mapping[str, Any]) -> Resource | None:
+        """Ask for a VM and what belongs to it; None if there is one of this name, which is left as it is."""
+        try:
+            with self._pacing.call(Kind.WRITE):
+                poller = self._compute.virtual_machines.begin_create_or_update(
+                    self._group,
+                    name,
+                    cast("Any", request),
+                    match_condition=MatchConditions.IfMissing,
+                    etag="*",
+                    polling=False,
+                )
+                made: Resource = poller.result().as_dict()
+                return made
+        except HttpResponseError as error:
+            if error.status_code == _ALREADY_THERE:
+                return None
+            raise
+
+    def delete_vm(self, name: str) -> None:
+        """Ask for deletion."""
+        self._delete(lambda: self._compute.virtual_machines.begin_delete(self._group, name, polling=False))
+
+    def network_interfaces(self) -> list[Resource]:
+        """All network interfaces."""
+        return self._list(lambda: self._network.network_interfaces.list(self._group))
+
+    def network_interface(self, name: str) -> Resource | None:
+        """The network interface; None if Azure says that there is none."""
+        return self._read(lambda: self._network.network_interfaces.get(self._group, name))
+
+    def delete_network_interface(self, name: str) -> None:
+        """Ask for deletion."""
+        self._delete(lambda: self._network.network_interfaces.begin_delete(self._group, name, polling=False))
+
+    def public_addresses(self) -> list[Resource]:
+        """All public addresses."""
+        return self._list(lambda: self._network.public_ip_addresses.list(self._group))
+
+    def public_address(self, name: str) -> Resource | None:
+        """The public address; None if Azure says that there is none."""
+        return self._read(lambda: self._network.public_ip_addresses.get(self._group, name))
+
+    def delete_public_address(self, name: str) -> None:
+        """Ask for deletion."""
+        self._delete(lambda: self._network.public_ip_addresses.begin_delete(self._group, name, polling=False))
+
+    def disks(self) -> list[Resource]:
+        """All disks."""
+        return self._list(lambda: self._compute.disks.list_by_resource_group(self._group))
+
+    def delete_disk(self, name: str) -> None:
+        """Ask for deletion."""
+        self._delete(lambda: self._compute.disks.begin_delete(self._group, name, polling=False))
+
+    def run_command(self, vm: str, name: str) -> Resource | None:
+        """A command of the VM with its instance view; None if Azure says that there is none."""
+        commands = self._compute.virtual_machine_run_commands
+        return self._read(lambda: commands.get_by_virtual_machine(self._group, vm, name, expand="instanceView"))
+
+    def create_run_command(self, vm: str, name: str, request: Mapping[str, Any]) -> None:
+        """Have the VM's agent run a command."""
+        with self._pacing.call(Kind.WRITE):
+            self._compute.virtual_machine_run_commands.begin_create_or_update(
+                self._group, vm, name, cast("Any", request), polling=False
+            )
+
+    def look_up(self, path: str, api_version: str, **query: str) -> Any:
+        """What Azure answers to a GET of this path. Raises the SDK's errors."""
+        with self._pacing.call(Kind.READ):
+            request = HttpRequest("GET", path, params={"api-version": api_version, **query})
+            response = self._compute.send_request(request)
+            response.raise_for_status()
+            return response.json()
+
+    def _read(self, call: Callable[[], _SdkModel]) -> Resource | None:
+        try:
+            with self._pacing.call(Kind.READ):
+                return call().as_dict()
+        except HttpResponseError as error:
+            if trouble(error).fault is Fault.MISSING:
+                return None
+            raise
+
+    def _list(self, call: Callable[[], Iterable[_SdkModel]]) -> list[Resource]:
+        with self._pacing.call(Kind.READ):
+            return [one.as_dict() for one in call()]
+
+    def _delete(self, call: Callable[[], object]) -> None:
+        try:
+            with self._pacing.call(Kind.DELETE):
+                call()
+        except HttpResponseError as error:
+            if trouble(error).fault is not Fault.MISSING:
+                raise
