@@ -17,6 +17,7 @@ from starter.cli import (
     records,
     servers,
     sessions,
+    simulate,
     stack,
     sweeps,
 )
@@ -70,6 +71,7 @@ for command in (
     configuration.export,
     decisions.explain,
     decisions.plan,
+    simulate.simulate,
     processes.endpoint,
     processes.worker,
     processes.version,

@@ -25,11 +25,6 @@ _WIDE: Final = 1_000
 """Characters of a line that nobody folds, for whatever reads a pipe."""
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command()(simulate)
-
-
 def simulate(
     files: options.Files,
     compare: options.Compare = None,

@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from typer.testing import CliRunner, Result
 
-from starter.cli import simulate
+from starter.cli import app
 from starter.cli.exit_codes import ExitCode
-from starter.cli.program import Program
 
 POOL = """
 kind: zone
@@ -53,13 +51,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*arguments: str, expect: ExitCode = ExitCode.OK, stdin: str | None = None) -> Result:
-    app = typer.Typer(cls=Program, rich_markup_mode=None, pretty_exceptions_enable=False)
-
-    @app.callback()
-    def program(debug: bool = False) -> None:
-        """Two commands at least make a group."""
-
-    simulate.register(app)
     result = CliRunner().invoke(app, ["simulate", *arguments], input=stdin)
     assert result.exit_code == expect, f"{result.exit_code}\n{result.stdout}\n{result.stderr}"
     return result
