@@ -10,6 +10,7 @@ from poolwright.vendors.installed import is_installed
 
 _PACKAGES: Mapping[str, str] = {
     "digitalocean": "poolwright.dns.digitalocean",
+    "google": "poolwright.dns.google",
     "rfc2136": "poolwright.dns.rfc2136",
 }
 

@@ -1,0 +1,1 @@
+"""Google Cloud DNS: public and private managed zones of one project."""

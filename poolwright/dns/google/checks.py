@@ -1,0 +1,99 @@
+"""What a live check finds, without changing anything."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from poolwright.dns.errors import AuthenticationFailed, DNSError
+from poolwright.dns.google.service import CloudDNS
+from poolwright.dns.google.settings import Settings
+from poolwright.dns.google.zones import Zone, unknown, usable_zones
+from poolwright.dns.names import NameProblem, domain_name, longest_suffix
+from poolwright.domain.findings import Finding
+from poolwright.domain.wording import listed
+
+NEEDED: Final = (
+    "dns.changes.create",
+    "dns.resourceRecordSets.create",
+    "dns.resourceRecordSets.delete",
+    "dns.resourceRecordSets.list",
+    "dns.resourceRecordSets.update",
+)
+"""The permissions that writing, removing and listing records take, besides `dns.managedZones.list`."""
+
+
+def findings(settings: Settings, service: CloudDNS, base_domain: str) -> Sequence[Finding]:
+    """Everything that is wrong with these settings for records below this domain."""
+    try:
+        zones = usable_zones(service.managed_zones(), settings)
+    except DNSError as problem:
+        return [*_badly_spelt(base_domain), _refused(settings, problem)]
+    return [
+        *_unknown_zones("zones", settings.zones, zones, settings),
+        *_unknown_zones("reverse_zones", settings.reverse_zones, zones, settings),
+        *(_badly_spelt(base_domain) or _outside(base_domain, zones)),
+        *(finding for zone in zones for finding in _permissions(service, zone)),
+    ]
+
+
+def _refused(settings: Settings, problem: DNSError) -> Finding:
+    if isinstance(problem, AuthenticationFailed):
+        setting = "credentials_json"
+        remedy = "Paste the whole key file of a service account, or leave it out where the worker has an identity."
+    else:
+        setting = "endpoint_url" if settings.endpoint_url and problem.retryable else "project"
+        remedy = f"Make sure that {settings.project} is the project's id, and give roles/dns.admin on it."
+    return Finding(setting=setting, problem=str(problem), remedy=remedy)
+
+
+def _unknown_zones(setting: str, named: Sequence[str], zones: Sequence[Zone], settings: Settings) -> Iterator[Finding]:
+    missing = unknown(named, zones)
+    if missing:
+        yield Finding(
+            setting=setting,
+            problem=f"The project {settings.project} has no {settings.visibility} managed zone {listed(missing)} that "
+            "takes such records.",
+            remedy="Name managed zones as `gcloud dns managed-zones list` does, and see that `visibility` fits.",
+        )
+
+
+def _badly_spelt(base_domain: str) -> list[Finding]:
+    try:
+        domain_name(base_domain)
+    except NameProblem as problem:
+        remedy = "Write a domain name such as vdi.example.org."
+        return [Finding(setting="base_domain", problem=str(problem), remedy=remedy)]
+    return []
+
+
+def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
+    name, forward = domain_name(base_domain), [zone for zone in zones if not zone.is_reverse]
+    longest = longest_suffix(name, [zone.name for zone in forward])
+    same = [zone.resource for zone in forward if zone.name == longest]
+    if longest is None:
+        yield Finding(
+            setting="base_domain",
+            problem=f"{name} lies in none of the managed zones "
+            f"({listed([zone.name for zone in forward]) or 'there are none'}).",
+            remedy="Create its zone, name it in `zones`, or choose a base domain in one of them.",
+        )
+    elif len(same) > 1:
+        yield Finding(
+            setting="zones",
+            problem=f"The managed zones {listed(same)} are all named {longest}, which holds {name}.",
+            remedy="Name the right one in `zones`.",
+        )
+
+
+def _permissions(service: CloudDNS, zone: Zone) -> Iterator[Finding]:
+    setting = "reverse_zones" if zone.is_reverse else "zones"
+    try:
+        missing = sorted(set(NEEDED).difference(service.permissions(zone, NEEDED)))
+    except DNSError as problem:
+        yield Finding(setting=setting, problem=str(problem), remedy="Ask again once that is mended.")
+        return
+    if missing:
+        yield Finding(
+            setting=setting,
+            problem=f"The permissions {listed(missing)} are missing on the managed zone {zone.resource}.",
+            remedy="Give the service account the role roles/dns.admin on the project or on this managed zone.",
+        )

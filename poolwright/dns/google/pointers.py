@@ -1,0 +1,96 @@
+"""PTR records: the way back from an address to a name, each with an owner mark of its own in the reverse zone."""
+
+from collections.abc import Iterable
+
+from poolwright.dns.base import AddressRecord
+from poolwright.dns.claims import ATTEMPTS, in_order, occupant, too_busy
+from poolwright.dns.google.records import Place, RecordSet, pointer_sets, same, without
+from poolwright.dns.google.service import CloudDNS, Unmet
+from poolwright.dns.google.zones import Zone, Zones
+from poolwright.dns.names import Address, plain, reverse_name
+from poolwright.domain.identities import OwnerMark
+from poolwright.domain.wording import listed
+
+
+class Pointers:
+    """The PTR records in the reverse zones of the project."""
+
+    def __init__(self, service: CloudDNS, zones: Zones) -> None:
+        self._service = service
+        self._zones = zones
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is any reverse zone to write to."""
+        return bool(self._zones.reverse_zones)
+
+    def write(self, mark: OwnerMark, record: AddressRecord, address: Address) -> str | None:
+        """Write the PTR record of this address. Returns why it was not written, or None."""
+        name = reverse_name(address)
+        zone = self._zones.reverse(name)
+        if zone is None:
+            known = listed(self._zones.reverse_zones)
+            return f"{address} has no PTR record: {name} lies in none of the reverse zones {known}"
+        wanted = pointer_sets(mark, record, address)
+        for attempt in range(ATTEMPTS):
+            look = self._service.place if attempt else self._service.first_look
+            place = look(zone, name)
+            if not (place.is_free or _is_ours(place, mark.controller_id)) or place.sets("CNAME"):
+                return f"{address} has no PTR record of ours: {name} {occupant(place.marks)}"
+            before = (*place.sets("PTR"), *place.at_owner)
+            if same(before, wanted):
+                return None
+            try:
+                self._service.change(zone, deletions=before, additions=wanted)
+            except Unmet:
+                continue
+            return None
+        raise too_busy(name)
+
+    def remove(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> tuple[str, ...]:
+        """Remove the PTR records from these addresses to this name that bear this mark. Returns them in words."""
+        if not self.wanted:
+            return ()
+        return tuple(
+            f"{reverse_name(address)} PTR {fqdn}"
+            for address in sorted(addresses, key=in_order)
+            if self._remove(mark, fqdn, address)
+        )
+
+    def _remove(self, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+        name = reverse_name(address)
+        zone = self._zones.reverse(name)
+        if zone is None:
+            return False
+        for _ in range(ATTEMPTS):
+            place = self._service.place(zone, name)
+            if not place.bears(mark):
+                return False
+            if self._release(zone, place, f"{fqdn}."):
+                return True
+        raise too_busy(name)
+
+    def _release(self, zone: Zone, place: Place, target: str) -> bool:
+        """Take away the mark, and of the PTR records the one to the target: another is somebody else's by now."""
+        pointers = [one for one in place.sets("PTR") if target in map(str.lower, one.data)]
+        kept = [rest for one in pointers if (rest := without(one, target)) is not None]
+        try:
+            self._service.change(zone, deletions=(*pointers, *place.at_owner), additions=kept)
+        except Unmet:
+            return False
+        return True
+
+
+def pointer_target(sets: Iterable[RecordSet], zones: Zones) -> str | None:
+    """The name that these PTR records lead to, if it is one in our zones."""
+    targets = (plain(text) for one in sets if one.kind == "PTR" for text in one.data)
+    return next((target for target in targets if zones.holds(target)), None)
+
+
+def _is_ours(place: Place, controller_id: str) -> bool:
+    """Whether the address was given to a server of this controller: the PTR record follows it to the next."""
+    return (
+        len(place.at_owner) == 1
+        and len(place.at_owner[0].data) == 1
+        and ([mark.controller_id for mark in place.marks] == [controller_id])
+    )
