@@ -19,9 +19,8 @@ READ_TIMEOUT_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 1000
 """The most that a list call gives at once."""
 
-# Oracle publishes no figures. These leave room for the other users of a tenancy.
-_CALLS_PER_SECOND: Final = 20.0
-_BURST_CALLS: Final = 100
+_BURST_SECONDS: Final = 5
+"""After a rest, as many calls may be made at once as otherwise in so many seconds."""
 _LONGEST_MESSAGE: Final = 400
 
 _FAULT_OF_CODE: Final[Mapping[str, Fault]] = {
@@ -85,14 +84,17 @@ class Account(Model):
     """Where all calls go instead of Oracle's public endpoints, such as a gateway of one's own."""
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the usual ones (PEM)."""
+    calls_per_second: float = Field(default=20.0, gt=0, le=10_000)
+    """As many calls as one worker makes to this account. Oracle publishes no limits; the default leaves room for other
+    users of the tenancy."""
 
     @model_validator(mode="after")
     def _key_is_whole(self) -> Self:
         missing = [name for name in (*_KEY_SETTINGS, "region") if getattr(self, name) is None]
         if missing and set(_KEY_SETTINGS) - set(missing):
             raise ValueError(
-                f"{', '.join(missing)} missing beside the rest of the API key; give {', '.join(_KEY_SETTINGS)} and region, "
-                "or leave the whole key out to use the worker's instance principal"
+                f"{', '.join(missing)} missing beside the rest of the API key; give {', '.join(_KEY_SETTINGS)} and "
+                "region, or leave the whole key out to use the worker's instance principal"
             )
         return self
 
@@ -194,15 +196,16 @@ def every(call: Callable[..., Any], operation: str, *arguments: Any, **options: 
             return found
 
 
-_paces: dict[tuple[str | None, ...], Pace] = {}
+_paces: dict[tuple[object, ...], Pace] = {}
 _paces_lock = threading.Lock()
 
 
 def _pace_of(account: Account) -> Pace:
     """One pace for all providers that use the same account."""
-    key = (account.tenancy_ocid, account.user_ocid, account.region, account.endpoint_url)
+    rate = account.calls_per_second
+    key = (account.tenancy_ocid, account.user_ocid, account.region, account.endpoint_url, rate)
     with _paces_lock:
-        return _paces.setdefault(key, Pace(_CALLS_PER_SECOND, _BURST_CALLS))
+        return _paces.setdefault(key, Pace(rate, max(1, round(rate * _BURST_SECONDS))))
 
 
 def _new_signer(account: Account) -> Any:

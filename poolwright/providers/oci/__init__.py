@@ -1,0 +1,1 @@
+"""Oracle Cloud Infrastructure: compute instances, on Oracle's own SDK."""
