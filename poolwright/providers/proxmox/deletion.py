@@ -1,0 +1,129 @@
+"""Removing a VM and all of its disks: say so in its tags, stop it, destroy it, and prove that it is gone."""
+
+import re
+from typing import Final
+
+from poolwright.domain.identities import OwnerMark, machine_name
+from poolwright.providers.errors import Conflict, Transient
+from poolwright.providers.proxmox import requests
+from poolwright.providers.proxmox.cluster import Cluster
+from poolwright.providers.proxmox.creation import templates
+from poolwright.providers.proxmox.listing import Listing, Row
+from poolwright.vendors.faults import Fault
+from poolwright.vendors.proxmox import Refused
+
+_STILL_RUNNING: Final = re.compile(r"is running", re.IGNORECASE)
+_PROTECTED: Final = re.compile(r"protection mode", re.IGNORECASE)
+_EVERYTHING: Final = {"purge": 1, "destroy-unreferenced-disks": 1}
+"""Disks that its configuration does not name, and its traces in backup jobs, replication and high availability."""
+
+
+class Deletion:
+    """Removes the VMs of one cluster. Instances may be shared by threads. Raises `Refused` and errors of the tree."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._tasks: dict[int, str] = {}
+
+    def take_down(self, mark: OwnerMark, number: int | None) -> bool:
+        """The next step. True: proven gone. `number`: that of its reference, if that is known."""
+        listing = self._cluster.listing()
+        row, settled = self._look_for(listing, mark, number)
+        if row is not None:
+            self._remove(listing, row, mark)
+            return False
+        return settled and self._is_proven(listing, number)
+
+    def _look_for(self, listing: Listing, mark: OwnerMark, number: int | None) -> tuple[Row | None, bool]:
+        """The VM with this mark. False: there may be one that does not say yet whose it is."""
+        tagged = listing.tagged(mark)
+        if tagged is not None:
+            return tagged, True
+        if number is not None:
+            row = listing.at(number)
+            candidates = [row] if row is not None and row.tagged is None else []
+        else:
+            name = machine_name(mark.server_id)
+            # A clone has no name of its own for some seconds.
+            candidates = [
+                row
+                for row in listing.untagged(self._cluster.numbers)
+                if row.name == name or not row.name.startswith(machine_name(""))
+            ]
+        settled = True
+        for row in candidates:
+            owner = self._cluster.owner(row)
+            if owner == mark:
+                return row, True
+            settled = settled and not (owner is None and row.is_coming_or_going)
+        return None, settled
+
+    def _remove(self, listing: Listing, row: Row, mark: OwnerMark) -> None:
+        if not listing.is_online(row.node):
+            raise Transient(f"VM {row.number} is on node {row.node}, which is offline; it is deleted when that is back")
+        self._tell_of_failure(row)
+        if row.lock:
+            self._refuse_a_lock_that_nobody_holds(listing, row)
+            return
+        try:
+            if row.is_being_deleted:
+                self._tasks[row.number] = str(self._cluster.api.delete(row.path, _EVERYTHING))
+                return
+            self._cluster.api.put(f"{row.path}/config", requests.tags_while_deleting(mark, row.number))
+            self._stop(row)
+        except Refused as refused:
+            self._take_refusal(row, refused)
+
+    def _take_refusal(self, row: Row, refused: Refused) -> None:
+        """Go on later, where that is enough."""
+        said = str(refused)
+        if refused.fault is Fault.MISSING:
+            return
+        if _PROTECTED.search(said):
+            raise Conflict(
+                f"VM {row.number} is protected from deletion; take the protection out of its options if it is to go"
+            ) from None
+        if refused.fault is not Fault.CONFLICT:
+            raise refused
+        if _STILL_RUNNING.search(said):
+            self._stop(row)
+
+    def _stop(self, row: Row) -> None:
+        # At once rather than politely: nobody is on it, and the guest may be hanging.
+        try:
+            self._cluster.api.post(f"{row.path}/status/stop")
+        except Refused as refused:
+            if refused.fault is not Fault.CONFLICT:
+                raise
+
+    def _tell_of_failure(self, row: Row) -> None:
+        """Raises `Transient` when the destruction that this process asked for failed; the next call asks again."""
+        task = self._tasks.get(row.number)
+        problem = self._cluster.end_of(task) if task else None
+        if problem is not None:
+            self._tasks.pop(row.number, None)
+        if problem:
+            raise Transient(f"destroying VM {row.number} failed: {problem}; it is tried again")
+
+    def _refuse_a_lock_that_nobody_holds(self, listing: Listing, row: Row) -> None:
+        """A copy that died with its node leaves its lock, which only root may break."""
+        if row.lock != "clone":
+            return
+        if not sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing)):
+            raise Conflict(
+                f"VM {row.number} on node {row.node} is locked by a clone that no longer runs; run "
+                f"`qm unlock {row.number}` there as root, and it is deleted"
+            )
+
+    def _is_proven(self, listing: Listing, number: int | None) -> bool:
+        if number is None:
+            self._cluster.prove_that_all_is_seen()
+        elif listing.at(number) is None:
+            self._cluster.prove_free(number)
+        under_way = sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing))
+        # A clone that waits for its template's lock has no configuration yet.
+        if under_way > listing.copies_under_way():
+            return False
+        if number is not None:
+            self._tasks.pop(number, None)
+        return True
