@@ -13,6 +13,7 @@ _PACKAGES: Mapping[str, str] = {
     "digitalocean": "poolwright.providers.digitalocean",
     "local": "poolwright.providers.local",
     "oci": "poolwright.providers.oci",
+    "proxmox": "poolwright.providers.proxmox",
     "sim": "poolwright.providers.sim",
 }
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from poolwright.domain.findings import Finding
+from poolwright.providers.errors import Transient
 from poolwright.providers.proxmox.cluster import Cluster, holds
 from poolwright.providers.proxmox.creation import templates
 from poolwright.providers.proxmox.listing import Listing, Row
@@ -71,7 +72,7 @@ def _checked_connection(settings: Settings, release: int) -> Iterator[Finding]:
     if not settings.verify_tls:
         yield Finding(
             setting="verify_tls",
-            problem="any certificate is taken, so whoever stands between this worker and the cluster can read the token",
+            problem="any certificate is taken: whoever stands between this worker and the cluster can read the token",
             remedy="set verify_tls to true, and ca_file to a copy of the cluster's /etc/pve/pve-root-ca.pem",
         )
     if release < OLDEST_RELEASE:
@@ -183,7 +184,8 @@ def _listed(numbers: range, listing: Listing) -> Iterator[int]:
 def _is_ours(cluster: Cluster, row: Row) -> bool:
     try:
         return cluster.owner(row) is not None
-    except Exception:  # noqa: BLE001 (a guest that cannot be asked is no finding)
+    except (Refused, Transient):
+        # A guest that cannot be asked is no finding.
         return True
 
 
@@ -215,13 +217,11 @@ def _checked_privileges(
 def _privileges_on_vms(settings: Settings, release: int) -> Sequence[str]:
     guest = "VM.Monitor" if release <= OLDEST_RELEASE else "VM.GuestAgent.Unrestricted"
     options = [name for name, value in settings.config_override.items() if value is not None]
-    options += [name for name in ("cores", "memory") if getattr(settings, _SETTING[name]) is not None]
+    options += ["cores"] if settings.cores else []
+    options += ["memory"] if settings.memory_mib else []
     by_option = {_privilege_of(option) for option in options}
     needed = ["VM.Allocate", "VM.Audit", "VM.Config.Options", "VM.PowerMgmt", guest]
     return [*needed, *sorted(by_option - set(needed))]
-
-
-_SETTING: Final[Mapping[str, str]] = {"cores": "cores", "memory": "memory_mib"}
 
 
 def _privilege_of(option: str) -> str:

@@ -39,8 +39,8 @@ class Cluster:
     def owner(self, row: Row) -> OwnerMark | None:
         """Our mark on this VM, or None. Asks for its description where its tags do not say.
 
-        None also of a VM that does not say it yet: see `Row.is_coming_or_going`. Raises `Transient` when it is on a node
-        that is offline.
+        None also of a VM that does not say it yet: see `Row.is_coming_or_going`. Raises `Transient` when it is on a
+        node that is offline.
         """
         if not row.is_vm or row.is_template:
             return None

@@ -44,16 +44,8 @@ def mark_in_tags(tags: frozenset[str], number: int) -> OwnerMark | None:
 
 def description_of(mark: OwnerMark, number: int, labels: Mapping[str, str]) -> str:
     """The description of the VM with this mark and number."""
-    told = [f"{name}: {' '.join(value.split())}" for name, value in sorted(labels.items())]
-    return "\n".join(
-        [
-            mark.text(),
-            f"VMID {number}",
-            "",
-            "Poolwright made this VM and deletes it. Leave these lines as they are.",
-            *told,
-        ]
-    )
+    said = [mark.text(), f"VMID {number}", "", "Poolwright made this VM and deletes it. Leave these lines as they are."]
+    return "\n".join([*said, *(f"{name}: {' '.join(value.split())}" for name, value in sorted(labels.items()))])
 
 
 def mark_in_description(description: str, number: int) -> OwnerMark | None:
