@@ -11,6 +11,7 @@ from poolwright.vendors.installed import is_installed
 _PACKAGES: Mapping[str, str] = {
     "azure": "poolwright.providers.azure",
     "digitalocean": "poolwright.providers.digitalocean",
+    "gcp": "poolwright.providers.gcp",
     "local": "poolwright.providers.local",
     "oci": "poolwright.providers.oci",
     "proxmox": "poolwright.providers.proxmox",
