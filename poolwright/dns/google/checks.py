@@ -8,6 +8,7 @@ from poolwright.dns.google.service import CloudDNS
 from poolwright.dns.google.settings import Settings
 from poolwright.dns.google.zones import Zone, unknown, usable_zones
 from poolwright.dns.names import NameProblem, domain_name, longest_suffix
+from poolwright.dns.zones import is_reverse
 from poolwright.domain.findings import Finding
 from poolwright.domain.wording import listed
 
@@ -66,7 +67,7 @@ def _badly_spelt(base_domain: str) -> list[Finding]:
 
 
 def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
-    name, forward = domain_name(base_domain), [zone for zone in zones if not zone.is_reverse]
+    name, forward = domain_name(base_domain), [zone for zone in zones if not is_reverse(zone)]
     longest = longest_suffix(name, [zone.name for zone in forward])
     same = [zone.resource for zone in forward if zone.name == longest]
     if longest is None:
@@ -85,7 +86,7 @@ def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
 
 
 def _permissions(service: CloudDNS, zone: Zone) -> Iterator[Finding]:
-    setting = "reverse_zones" if zone.is_reverse else "zones"
+    setting = "reverse_zones" if is_reverse(zone) else "zones"
     try:
         missing = sorted(set(NEEDED).difference(service.permissions(zone, NEEDED)))
     except DNSError as problem:

@@ -6,8 +6,9 @@ from poolwright.dns.base import AddressRecord
 from poolwright.dns.claims import ATTEMPTS, in_order, occupant, too_busy
 from poolwright.dns.google.records import Place, RecordSet, pointer_sets, same, without
 from poolwright.dns.google.service import CloudDNS, Unmet
-from poolwright.dns.google.zones import Zone, Zones
+from poolwright.dns.google.zones import Zone
 from poolwright.dns.names import Address, plain, reverse_name
+from poolwright.dns.zones import Zones
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.wording import listed
 
@@ -15,21 +16,21 @@ from poolwright.domain.wording import listed
 class Pointers:
     """The PTR records in the reverse zones of the project."""
 
-    def __init__(self, service: CloudDNS, zones: Zones) -> None:
+    def __init__(self, service: CloudDNS, zones: Zones[Zone]) -> None:
         self._service = service
         self._zones = zones
 
     @property
     def wanted(self) -> bool:
         """Whether there is any reverse zone to write to."""
-        return bool(self._zones.reverse_zones)
+        return bool(self._zones.reverse_names)
 
     def write(self, mark: OwnerMark, record: AddressRecord, address: Address) -> str | None:
         """Write the PTR record of this address. Returns why it was not written, or None."""
         name = reverse_name(address)
         zone = self._zones.reverse(name)
         if zone is None:
-            known = listed(self._zones.reverse_zones)
+            known = listed(self._zones.reverse_names)
             return f"{address} has no PTR record: {name} lies in none of the reverse zones {known}"
         wanted = pointer_sets(mark, record, address)
         for attempt in range(ATTEMPTS):
@@ -81,7 +82,7 @@ class Pointers:
         return True
 
 
-def pointer_target(sets: Iterable[RecordSet], zones: Zones) -> str | None:
+def pointer_target(sets: Iterable[RecordSet], zones: Zones[Zone]) -> str | None:
     """The name that these PTR records lead to, if it is one in our zones."""
     targets = (plain(text) for one in sets if one.kind == "PTR" for text in one.data)
     return next((target for target in targets if zones.holds(target)), None)

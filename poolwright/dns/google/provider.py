@@ -27,7 +27,7 @@ from poolwright.dns.google.records import (
 )
 from poolwright.dns.google.service import CloudDNS, Unmet
 from poolwright.dns.google.settings import Settings
-from poolwright.dns.google.zones import Zone, Zones
+from poolwright.dns.google.zones import Zone, refuse_unknown, zones_of
 from poolwright.dns.names import Address, address_of, claimed_name, plain, reverse_name
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
@@ -50,7 +50,7 @@ class GoogleDNS:
         self._settings = settings
         self._controller_id = controller_id
         self._service = CloudDNS(settings)
-        self._zones = Zones(self._service, settings)
+        self._zones = zones_of(self._service, settings)
         self._pointers = Pointers(self._service, self._zones)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
@@ -84,7 +84,8 @@ class GoogleDNS:
 
     def list_owned(self) -> Sequence[OwnedRecord]:
         """See the protocol."""
-        zones = self._zones.all()
+        zones = self._zones.read()
+        refuse_unknown(self._settings, zones)
         return owned_records(claim for zone in zones for claim in self._claims(zone))
 
     def _release(self, zone: Zone, mark: OwnerMark, place: Place) -> tuple[str, Sequence[OwnerMark]]:
