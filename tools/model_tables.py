@@ -54,6 +54,8 @@ def type_text(schema: Mapping[str, Any], definitions: Mapping[str, Any], owner: 
         choices = [one for one in schema["anyOf"] if one.get("type") != "null"]
         return " or ".join(type_text(one, definitions, owner) for one in choices)
     match schema.get("type"):
+        case "array" if "prefixItems" in schema:
+            return f"list of {', '.join(type_text(item, definitions, owner) for item in schema['prefixItems'])}"
         case "array":
             return f"list of {type_text(schema['items'], definitions, owner)}"
         case "object":

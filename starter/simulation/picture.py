@@ -58,12 +58,12 @@ def draw(played: Sequence[Played], title: str | None, timezone: ZoneInfo, form: 
             figure.suptitle(title, x=0.01, ha="left", fontsize=14, fontweight="bold")
         rows = figure.subplots(2 * len(panels), 1, sharex=True, squeeze=False, height_ratios=[3, 1.1] * len(panels))
         axes = [row[0] for row in rows]
-        _share_scales(axes)
         for number, (one, pool) in enumerate(panels):
             upper, lower = axes[2 * number], axes[2 * number + 1]
             _draw_capacity(upper, pool.series)
             _draw_waiting(lower, pool.series)
             _title(upper, one, pool, named=len(panels) > 1)
+        _share_scales(axes)
         _date_axis(axes[-1], played[0].outcome, timezone)
         _legend(figure, axes)
         return _saved(figure, form)
@@ -75,7 +75,6 @@ def _draw_capacity(axes: "Axes", series: Series) -> None:
     else:
         _draw_means(axes, series)
     axes.set_ylabel(series.unit)
-    axes.set_ylim(bottom=0)
     axes.grid(color=_GRID, linewidth=0.8)
     axes.margins(x=0)
 
@@ -109,7 +108,6 @@ def _draw_waiting(axes: "Axes", series: Series) -> None:
     if not any(peak):
         axes.text(0.5, 0.5, "nobody has to wait", transform=axes.transAxes, ha="center", va="center", color=_QUIET)
     axes.set_ylabel("waiting")
-    axes.set_ylim(bottom=0, top=max(1, *peak) * 1.1)
     axes.grid(color=_GRID, linewidth=0.8)
     axes.margins(x=0)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
@@ -134,10 +132,11 @@ def _title(axes: "Axes", one: Played, pool: PoolOutcome, *, named: bool) -> None
 
 
 def _share_scales(axes: "Sequence[Axes]") -> None:
-    """What is compared is drawn to one scale."""
+    """What is compared is drawn to one scale, in which all of it has room. Once everything is drawn."""
     for kind in (axes[0::2], axes[1::2]):
-        for other in kind[1:]:
-            other.sharey(kind[0])
+        top = max(1.0, *(float(one.dataLim.y1) for one in kind)) * 1.05
+        for one in kind:
+            one.set_ylim(0, top)
 
 
 def _date_axis(axes: "Axes", outcome: Outcome, timezone: ZoneInfo) -> None:

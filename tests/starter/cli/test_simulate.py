@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 from typer.testing import CliRunner, Result
 
 from starter.cli import app
@@ -160,6 +161,21 @@ class TestPictures:
     def test_a_png(self, here: Path) -> None:
         run("pool.yaml", *QUICK, "--picture", "out.png")
         assert (here / "out.png").read_bytes().startswith(b"\x89PNG")
+
+    def test_everything_has_room_in_it_and_alternatives_have_one_scale(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        drawn: list[Figure] = []
+
+        def keep(figure: Figure, form: str) -> bytes:
+            drawn.append(figure)
+            return b""
+
+        monkeypatch.setattr("starter.simulation.picture._saved", keep)
+        run("pool.yaml", *QUICK, "--vary", "minimum_available_sessions=0,19", "--picture", "out.png")
+        axes = drawn[0].axes
+        for kind in (axes[0::2], axes[1::2]):
+            (top,) = {one.get_ylim()[1] for one in kind}
+            assert all(0 < one.dataLim.y1 < top for one in kind if one.dataLim.y1)
+        assert len({one.dataLim.y1 for one in axes[0::2]}) > 1
 
     def test_the_same_command_draws_the_same_picture(self, here: Path) -> None:
         run("pool.yaml", *QUICK, "--picture", "one.svg")
