@@ -12,6 +12,7 @@ _PACKAGES: Mapping[str, str] = {
     "digitalocean": "poolwright.dns.digitalocean",
     "google": "poolwright.dns.google",
     "rfc2136": "poolwright.dns.rfc2136",
+    "route53": "poolwright.dns.route53",
 }
 
 _SDKS: Mapping[str, tuple[str, str]] = {

@@ -1,6 +1,5 @@
 """The DigitalOcean provider under the suite: pydo against a stand-in that keeps to the vendor's API description."""
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -15,6 +14,7 @@ from poolwright.vendors import digitalocean
 from poolwright.vendors.pace import Pace
 from tests.dns.conformance import DNSConformance
 from tests.dns.harness import Fault, Feature, Harness, Seen
+from tests.wire.clock import Clock
 from tests.wire.digitalocean_domains import DigitalOceanDomains
 from tests.wire.guard import only_this_machine
 from tests.wire.server import Cut, Request, Response, WireServer
@@ -23,19 +23,6 @@ DOMAIN = "pool.example"
 NESTED_DOMAIN = "agents.pool.example"
 SCOPES = frozenset({"domain:read", "domain:update"})
 _NUMBERS = count()
-
-
-class Clock:
-    """The time as paces see it, which can be moved on: nobody waits in these tests."""
-
-    def __init__(self) -> None:
-        self._ahead_seconds = 0.0
-
-    def __call__(self) -> float:
-        return time.monotonic() + self._ahead_seconds
-
-    def advance(self, seconds: float) -> None:
-        self._ahead_seconds += seconds
 
 
 class DigitalOceanHarness:

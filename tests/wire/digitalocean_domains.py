@@ -123,7 +123,7 @@ class DigitalOceanDomains:
         if (refusal := self._invalid(_CREATION, body)) is not None:
             return refusal
         kind, name = body["type"], body["name"]
-        if name.endswith(domain) or name.endswith("."):
+        if name.endswith((domain, ".")):
             self.complaints.append(f"the name {name} of a new record is not relative to {domain}")
         beside = {record["type"] for record in self.domains[domain].values() if record["name"] == name}
         if "CNAME" in beside or (kind == "CNAME" and beside):

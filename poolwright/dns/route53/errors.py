@@ -1,0 +1,67 @@
+"""What Route 53 can answer, mapped to the closed tree in one table."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from poolwright.dns.errors import (
+    AuthenticationFailed,
+    DNSError,
+    InvalidSettings,
+    PermissionDenied,
+    QuotaExceeded,
+    Throttled,
+    Transient,
+)
+from poolwright.vendors import aws
+from poolwright.vendors.faults import Fault
+from poolwright.vendors.pace import TooFast
+
+REFUSED_BATCH: Final = "InvalidChangeBatch"
+"""A record that was to be created is there, one that was to be removed is not or is another, or the batch asks for what
+a zone cannot hold. Only its words tell which."""
+BUSY_ZONE: Final = "PriorRequestNotComplete"
+
+_SLOWER: Final = "it goes on by itself when the limit allows"
+_BY_FAULT: Final[Mapping[Fault, tuple[type[DNSError], str]]] = {
+    Fault.AUTHENTICATION: (
+        AuthenticationFailed,
+        "correct `access_key_id` and `secret_access_key` or the worker's role, and keep the worker's clock right",
+    ),
+    Fault.PERMISSION: (
+        PermissionDenied,
+        "allow route53:ListHostedZones, route53:ListResourceRecordSets and route53:ChangeResourceRecordSets",
+    ),
+    Fault.QUOTA: (QuotaExceeded, "remove records that nobody needs, or have AWS raise the quota"),
+    Fault.INVALID: (InvalidSettings, "correct what it names"),
+    Fault.MISSING: (Transient, "the hosted zone has just gone; the next try looks again"),
+    Fault.CONFLICT: (Transient, "something else is being done to it; the next try looks again"),
+}
+_UNKNOWN: Final = (Transient, "whether it had an effect is not known; the next try looks")
+
+
+@contextmanager
+def translated(action: str) -> Iterator[None]:
+    """Turn what the SDK raises into errors of the closed tree. `action` completes "Route 53, asked to ..."."""
+    try:
+        yield
+    except TooFast as refusal:
+        message = f"Route 53, asked to {action}: {refusal}; {_SLOWER}"
+        raise Throttled(message, refusal.retry_after_seconds) from None
+    except aws.errors() as error:
+        raise _error_of(error, action) from None
+
+
+def is_refused_batch(error: Exception) -> bool:
+    """Whether Route 53 has found the conditions of a change batch unmet, and so has done nothing."""
+    # A zone that is full is told with the same code.
+    return aws.code_of(error) == REFUSED_BATCH and "limit" not in aws.message_of(error).lower()
+
+
+def _error_of(error: Exception, action: str) -> DNSError:
+    said = f"Route 53, asked to {action}: {aws.message_of(error)}"
+    if aws.code_of(error) == BUSY_ZONE:
+        return Throttled(f"{said}; {_SLOWER}")
+    fault = Fault.QUOTA if aws.code_of(error) == REFUSED_BATCH else aws.fault_of(error)
+    kind, way_out = _BY_FAULT.get(fault, _UNKNOWN)
+    return kind(f"{said}; {way_out}")
