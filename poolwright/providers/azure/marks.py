@@ -9,8 +9,7 @@ from poolwright.domain.identities import OwnerMark, machine_name
 
 OWNER_TAG: Final = "poolwright-owner"
 PLACE_TAG: Final = "poolwright-place"
-TOKEN_TAG: Final = "poolwright-token"  # noqa: S105 (the creation's token is no secret)
-PROTECTED_TAGS: Final = (OWNER_TAG, PLACE_TAG, TOKEN_TAG)
+PROTECTED_TAGS: Final = (OWNER_TAG, PLACE_TAG)
 
 _DISK_NAME: Final = re.compile(r"(?P<machine>.+)-(?P<digest>[0-9a-f]{12})-(?:os|data-\d+)")
 

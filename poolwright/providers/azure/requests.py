@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from poolwright.providers.azure.marks import OWNER_TAG, PLACE_TAG, PROTECTED_TAGS, TOKEN_TAG, disk_prefix
+from poolwright.providers.azure.marks import OWNER_TAG, PLACE_TAG, PROTECTED_TAGS, disk_prefix
 from poolwright.providers.azure.settings import SecurityType, Settings
 from poolwright.providers.base import VMSpec
 from poolwright.providers.errors import InvalidSettings
@@ -90,7 +90,6 @@ def _tags(spec: VMSpec, settings: Settings, place: str) -> dict[str, str]:
         **spec.labels,
         OWNER_TAG: spec.mark.text(),
         PLACE_TAG: place,
-        TOKEN_TAG: spec.token,
     }
 
 
