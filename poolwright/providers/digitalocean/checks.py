@@ -29,7 +29,8 @@ def check(api: API, settings: Settings) -> Sequence[Finding]:
 
 
 def _check_droplets(api: API, settings: Settings) -> Iterator[Finding]:  # noqa: ARG001
-    api.call("droplets.list", per_page=1)
+    # Without the scope for tags a droplet's tags are left out, and none would be known as ours.
+    api.call("droplets.list", per_page=1, tag_name="poolwright")
     yield from ()
 
 
@@ -144,7 +145,7 @@ def _check_attached(api: API, settings: Settings) -> Iterator[Finding]:
 
 
 _CHECKS: Final[Sequence[tuple[_Check, str]]] = (
-    (_check_droplets, "droplet:read"),
+    (_check_droplets, "droplet:read and tag:read"),
     (_check_regions, "regions:read"),
     (_check_sizes, "sizes:read"),
     (_check_image, "image:read"),

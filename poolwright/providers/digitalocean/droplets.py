@@ -1,10 +1,12 @@
 """This controller's droplets: read together by all threads, and destroyed."""
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
-from poolwright.domain.identities import OwnerMark
+from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.base import VM, VMState
 from poolwright.providers.digitalocean.requests import (
     addresses_of,
@@ -14,11 +16,15 @@ from poolwright.providers.digitalocean.requests import (
     place_of,
     state_of,
 )
+from poolwright.providers.errors import Conflict
 from poolwright.vendors.digitalocean import API, Listing, Refused
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.shared_read import SharedRead
 
 Droplet = Mapping[str, Any]
+
+_LOCK: Final = threading.Lock()
+_CREATING: Final[set[OwnerMark]] = set()
 
 _ALL: Final = "all droplets"
 _ASK_AGAIN_SECONDS: Final = 60.0
@@ -33,6 +39,20 @@ class _Asked(NamedTuple):
     """It was seen in a list before: once lists lack it, it is gone. Otherwise lists may merely lag behind."""
 
 
+@contextmanager
+def alone(mark: OwnerMark) -> Iterator[None]:
+    """Let no other thread of this process create for this server meanwhile. Raises `Conflict` when one does."""
+    with _LOCK:
+        if mark in _CREATING:
+            raise Conflict(f"another thread creates {machine_name(mark.server_id)}; it is looked for again")
+        _CREATING.add(mark)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _CREATING.discard(mark)
+
+
 class Droplets:
     """The droplets that bear one controller's tag. Instances may be shared by threads."""
 
@@ -42,11 +62,15 @@ class Droplets:
             self._list, lambda keys: {key: self._list(key) for key in keys}
         )
         self._asked: dict[int, _Asked] = {}
+        self._surplus: set[int] = set()
 
     def listing(self) -> Listing:
         """All of them, by a call that began after this one did; threads that ask at the same time share it."""
         listing = self._shared.read(_ALL)
         assert listing is not None
+        for droplet in listing.items if self._surplus else ():
+            if droplet["id"] in self._surplus:
+                self.destroy(droplet, listed=True)
         return listing
 
     def marked(self, mark: OwnerMark, listing: Listing) -> Sequence[Droplet]:
@@ -88,6 +112,12 @@ class Droplets:
                 raise
         self._remember(number, _Asked(self._clock(), listed or (asked is not None and asked.listed)))
 
+    def destroy_surplus(self, droplet: Droplet, *, listed: bool) -> None:
+        """Destroy one too many. As long as DigitalOcean refuses, which it does while it makes the droplet, each list
+        that shows the droplet has it tried again."""
+        self._surplus.add(int(droplet["id"]))
+        self.destroy(droplet, listed=listed)
+
     def is_leaving(self, droplet: Droplet) -> bool:
         """Whether this process asked for its destruction."""
         return int(droplet["id"]) in self._asked
@@ -113,9 +143,18 @@ class Droplets:
         return {key: self._list(key) for key in keys}
 
     def _list(self, _: str) -> Listing:
-        return self._api.listing("droplets.list", "droplets", tag_name=controller_tag(self._controller_id))
+        tag = controller_tag(self._controller_id)
+        try:
+            return self._api.listing("droplets.list", "droplets", tag_name=tag)
+        except Refused as refused:
+            if refused.fault is not Fault.MISSING:
+                raise
+        # A tag that nothing bore yet may not exist. That a list is missing must not be taken for an empty one.
+        self._api.call("tags.create", {"name": tag})
+        return self._api.listing("droplets.list", "droplets", tag_name=tag)
 
     def _remember(self, number: int, asked: _Asked) -> None:
+        self._surplus.discard(number)
         self._asked[number] = asked
         while len(self._asked) > _REMEMBERED:
             self._asked.pop(next(iter(self._asked)), None)

@@ -9,7 +9,6 @@ from poolwright.providers.errors import (
     CapacityUnavailable,
     Conflict,
     InvalidSettings,
-    NotFound,
     PermissionDenied,
     ProviderError,
     QuotaExceeded,
@@ -25,7 +24,8 @@ _KINDS: Final[Mapping[Fault, tuple[type[ProviderError], str]]] = {
     Fault.QUOTA: (QuotaExceeded, "ask DigitalOcean for a higher limit, or delete droplets"),
     Fault.CAPACITY: (CapacityUnavailable, "another region or size may do"),
     Fault.INVALID: (InvalidSettings, "`poolwright provider check` tells which setting is wrong"),
-    Fault.MISSING: (NotFound, "it was deleted, or belongs to another account"),
+    # What is missing here is never the droplet that was asked for: the provider says `NotFound` of that itself.
+    Fault.MISSING: (Transient, "it is tried again"),
     Fault.CONFLICT: (Conflict, "it is tried again"),
     Fault.UNKNOWN: (Transient, "it is tried again"),
 }

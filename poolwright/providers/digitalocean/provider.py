@@ -12,7 +12,7 @@ from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, V
 from poolwright.providers.digitalocean import requests
 from poolwright.providers.digitalocean.attachments import Attachments
 from poolwright.providers.digitalocean.checks import check
-from poolwright.providers.digitalocean.droplets import Droplet, Droplets
+from poolwright.providers.digitalocean.droplets import Droplet, Droplets, alone
 from poolwright.providers.digitalocean.errors import creating, translated
 from poolwright.providers.digitalocean.named import NamedThings
 from poolwright.providers.digitalocean.settings import Settings
@@ -76,12 +76,13 @@ class DigitalOceanProvider:
             return self._droplets.report(found[0], mark) if found else None
 
     def create(self, spec: VMSpec) -> VM:
-        """See the protocol. Of several droplets for the server, which only a race can make, the oldest stays."""
+        """See the protocol. Of several droplets for the server, which only a race of two workers can make, the oldest
+        stays. Raises `Conflict` while another thread creates for this server, or its droplet is busy."""
         if spec.mark.controller_id != self._controller_id:
             raise InvalidSettings(f"{spec.mark.text()} is not of controller {self._controller_id}; open its provider")
         # Before anything is asked: what can never succeed is refused without a call.
         requests.body(self._settings, spec, ())
-        with translated():
+        with translated(), alone(spec.mark):
             existing = self._settled(spec.mark, self._made_before(spec.mark))
             if existing is not None:
                 _refuse_busy(existing)
@@ -167,7 +168,7 @@ class DigitalOceanProvider:
         if found and not staying:
             raise Conflict(f"droplet {found[0]['id']} is still being deleted; create it again when it is gone")
         for younger in staying[1:]:
-            self._droplets.destroy(younger, listed=younger is not known)
+            self._droplets.destroy_surplus(younger, listed=younger is not known)
         return staying[0] if staying else None
 
     def _unlisted(self, mark: OwnerMark, reference: str | None, listing: Listing) -> Sequence[Droplet]:
