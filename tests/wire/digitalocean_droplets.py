@@ -358,9 +358,9 @@ class Cloud:
         if page * size < len(items):
             query = {name: values[0] for name, values in request.query.items()} | {"page": str(page + 1)}
             links = {"pages": {"next": f"https://api.digitalocean.com{request.path}?{urlencode(query)}"}}
-        response = Response(
-            200, {key: json.loads(json.dumps(shown)), "links": links, "meta": {"total": len(items)}}, HEADERS
-        )
+        # What is sent is as it is now, whatever `after_page` changes.
+        body = copy.deepcopy({key: list(shown), "links": links, "meta": {"total": len(items)}})
+        response = Response(200, body, HEADERS)
         if self.after_page:
             self.after_page()
         return response
