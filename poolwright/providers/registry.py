@@ -9,6 +9,7 @@ from poolwright.providers.base import Provider, ProviderFactory
 from poolwright.vendors.installed import is_installed
 
 _PACKAGES: Mapping[str, str] = {
+    "aws": "poolwright.providers.aws",
     "azure": "poolwright.providers.azure",
     "digitalocean": "poolwright.providers.digitalocean",
     "gcp": "poolwright.providers.gcp",

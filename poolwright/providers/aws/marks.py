@@ -1,0 +1,51 @@
+"""The owner mark as tags, and how things that bear it are searched for."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from poolwright.domain.identities import OwnerMark
+from poolwright.providers.aws.settings import MARK_PREFIX
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import FilterTypeDef, TagTypeDef
+
+CONTROLLER_TAG: Final = f"{MARK_PREFIX}controller"
+SERVER_TAG: Final = f"{MARK_PREFIX}server"
+_VALUES_IN_A_FILTER: Final = 200
+
+
+def mark_tags(mark: OwnerMark) -> Mapping[str, str]:
+    """The tags that everything made for this server bears."""
+    return {CONTROLLER_TAG: mark.controller_id, SERVER_TAG: mark.server_id}
+
+
+def tag_list(tags: Mapping[str, str]) -> "list[TagTypeDef]":
+    """As the API writes tags."""
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
+def mark_in(thing: Mapping[str, Any], *, tags_key: str = "Tags") -> OwnerMark | None:
+    """The mark that a thing bears, or None."""
+    tags = {tag["Key"]: tag["Value"] for tag in thing.get(tags_key) or ()}
+    controller, server = tags.get(CONTROLLER_TAG), tags.get(SERVER_TAG)
+    return OwnerMark(controller_id=controller, server_id=server) if controller and server else None
+
+
+def owned_by(controller_id: str) -> "FilterTypeDef":
+    """The filter for all that bears this controller's mark."""
+    return {"Name": f"tag:{CONTROLLER_TAG}", "Values": [controller_id]}
+
+
+def made_for(controller_id: str, server_ids: Iterable[str]) -> "Iterator[Sequence[FilterTypeDef]]":
+    """Filters for all that was made for these servers: several sets, because each may name only so many."""
+    for some in in_portions(server_ids):
+        # `*` and `?` would stand for other ids; whoever reads the answer compares the marks.
+        yield [owned_by(controller_id), {"Name": f"tag:{SERVER_TAG}", "Values": some}]
+
+
+def in_portions(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values in an order of their own, in lists as long as one filter takes."""
+    remaining = iter(sorted(values))
+    while some := list(islice(remaining, _VALUES_IN_A_FILTER)):
+        yield some

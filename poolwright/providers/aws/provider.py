@@ -1,0 +1,183 @@
+"""The provider protocol on EC2."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import SecretStr
+
+from poolwright.domain.findings import Finding
+from poolwright.domain.identities import OwnerMark
+from poolwright.providers.aws.calls import Calls, KeyPairIsMissing
+from poolwright.providers.aws.checks import check
+from poolwright.providers.aws.instances import is_leaving, is_terminated, mark_of, reported, was_asked_to_end
+from poolwright.providers.aws.inventory import Belonging, Inventory
+from poolwright.providers.aws.key_pairs import ImportedKeyPair, decrypted_password
+from poolwright.providers.aws.requests import Requests
+from poolwright.providers.aws.settings import Settings
+from poolwright.providers.aws.user_data import script_limit_bytes
+from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec
+from poolwright.providers.errors import Conflict, InvalidSettings, NotFound, Transient
+
+if TYPE_CHECKING:
+    from types_boto3_ec2.type_defs import InstanceTypeDef
+
+_UNSEEN_SECONDS: Final = 60.0
+"""EC2 may not show for some seconds what it has just made: an id is only unknown once it was so for this long."""
+_MOST_DEATHS: Final = 5
+
+
+def open_provider(settings: Mapping[str, Any], controller_id: str) -> "AWSProvider":
+    """The AWS provider with these settings. Raises pydantic's ValidationError."""
+    return AWSProvider(Settings.model_validate(settings), controller_id)
+
+
+class AWSProvider:
+    """One controller's VMs in one region of an account. Thread-safe; calls of several threads are joined."""
+
+    def __init__(self, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
+        self._settings, self._controller_id, self._clock = settings, controller_id, clock
+        self._calls = Calls(settings, clock)
+        self._inventory = Inventory(self._calls, controller_id, clock)
+        self._key_pair = ImportedKeyPair(settings.ssh_public_key, controller_id) if settings.ssh_public_key else None
+        key_name = self._key_pair.name if self._key_pair else settings.key_name
+        self._requests = Requests(settings, self._calls.run_instances_shape, key_name)
+        self._unseen_since: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def capabilities(self) -> Capabilities:
+        """See the protocol."""
+        return Capabilities(
+            startup_script_limit_bytes=script_limit_bytes(self._settings.operating_system),
+            retrieves_password=self._settings.retrieve_windows_password,
+        )
+
+    def places(self) -> Sequence[str]:
+        """Subnets and instance types: the first type in each subnet, then the second, and so on."""
+        places = [place.text for place in self._requests.places]
+        return places if len(places) > 1 else []
+
+    def preview(self, spec: VMSpec) -> Preview:
+        """See the protocol."""
+        also = {}
+        if self._key_pair:
+            also["ImportKeyPair"] = {"KeyName": self._key_pair.name, "TagSpecifications": [self._key_pair.tags]}
+        return Preview(request=self._requests.to_show(spec), also=also)
+
+    def check(self) -> Sequence[Finding]:
+        """See the protocol."""
+        return check(self._settings, self._calls, self._requests)
+
+    def find(self, mark: OwnerMark) -> VM | None:
+        """See the protocol. One that is being deleted is only returned when there is no other."""
+        if mark.controller_id != self._controller_id:
+            return None
+        made = [one for one in self._inventory.instances_of(mark.server_id) if not is_terminated(one)]
+        return self._report(min(made, key=is_leaving)) if made else None
+
+    def create(self, spec: VMSpec) -> VM:
+        """See the protocol. A spec whose VM has ended gets another, with the next of its tokens."""
+        if spec.mark.controller_id != self._controller_id:
+            raise InvalidSettings(f"{spec.mark.text()} is not of controller {self._controller_id}; open its provider")
+        self._requests.to_send(spec)
+        made = self._inventory.instances_of(spec.mark.server_id)
+        if living := [one for one in made if not is_terminated(one)]:
+            return self._adopted(min(living, key=is_leaving))
+        if self._key_pair:
+            self._key_pair.ensure(self._calls)
+        used = [one["ClientToken"] for one in made if "ClientToken" in one]
+        for _ in range(_MOST_DEATHS):
+            request = self._requests.to_send(spec, used)
+            instance = self._run(request)
+            if not is_terminated(instance):
+                return self._adopted(instance)
+            used.append(request["ClientToken"])
+        raise Conflict(f"{_MOST_DEATHS} instances for {spec.name} have ended; it needs a new attempt")
+
+    def get(self, reference: str) -> VM:
+        """See the protocol. An instance that ended without being asked to is `BROKEN`, as long as EC2 shows it."""
+        instance = self._inventory.instance(reference)
+        ours = instance and mark_of(instance, self._controller_id)
+        if not instance or not ours:
+            raise NotFound(
+                f"EC2 has no instance {reference} in {self._settings.region} with the mark of this controller"
+            )
+        if is_terminated(instance) and was_asked_to_end(instance):
+            raise NotFound(f"the instance {reference} was terminated; make another")
+        return self._report(instance)
+
+    def list_owned(self) -> Sequence[VM]:
+        """See the protocol."""
+        return [self._report(one) for one in self._inventory.living() if mark_of(one, self._controller_id)]
+
+    def delete(self, mark: OwnerMark, reference: str | None) -> bool:
+        """See the protocol. An instance that EC2 does not show is taken for gone only after a minute of looks."""
+        if mark.controller_id != self._controller_id:
+            raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
+        if reference and not self._ended(mark, reference):
+            return False
+        rest = self._inventory.belongings_of(mark.server_id)
+        for belonging in rest:
+            if not belonging.in_use:
+                self._remove(belonging)
+        return not rest
+
+    def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:  # noqa: ARG002
+        """Not for EC2: `capabilities` says that the script is handed over at creation."""
+        raise InvalidSettings(f"{reference} got its startup script at creation; nothing is run in it later")
+
+    def password(self, reference: str) -> SecretStr | None:
+        """See the protocol. Windows takes some minutes for it."""
+        self.get(reference)
+        return decrypted_password(self._settings, self._calls.password_data(reference))
+
+    def _run(self, request: Any) -> "InstanceTypeDef":
+        try:
+            return self._calls.run_instances(request)
+        except KeyPairIsMissing as error:
+            if self._key_pair is None:
+                raise InvalidSettings(str(error)) from None
+            self._key_pair.forget()
+            raise Transient(f"the key pair {self._key_pair.name} was deleted; it is imported again") from None
+
+    def _adopted(self, instance: "InstanceTypeDef") -> VM:
+        if is_leaving(instance):
+            raise Conflict(f"{instance['InstanceId']} is still being terminated; create again when it is gone")
+        return self._report(instance)
+
+    def _ended(self, mark: OwnerMark, reference: str) -> bool:
+        """Whether this instance is gone or another server's; where it is not, have it end."""
+        instance = self._inventory.instance(reference)
+        if instance is None:
+            return self._unseen_for_long(reference)
+        self._unseen_since.pop(reference, None)
+        if mark_of(instance, self._controller_id) != mark or is_terminated(instance):
+            return True
+        if not is_leaving(instance):
+            self._inventory.terminate(reference)
+        return False
+
+    def _unseen_for_long(self, reference: str) -> bool:
+        with self._lock:
+            return self._clock() - self._unseen_since.setdefault(reference, self._clock()) >= _UNSEEN_SECONDS
+
+    def _remove(self, belonging: Belonging) -> None:
+        match belonging.kind:
+            case "instance":
+                self._inventory.terminate(belonging.reference)
+            case "volume":
+                self._calls.delete_volume(belonging.reference)
+            case "network interface":
+                self._calls.delete_network_interface(belonging.reference)
+            case "address":
+                self._calls.release_address(belonging.reference)
+
+    def _report(self, instance: "InstanceTypeDef") -> VM:
+        mark = mark_of(instance, self._controller_id)
+        assert mark is not None, "only what bears our mark is reported"
+        subnet_id, instance_type = instance.get("SubnetId"), instance["InstanceType"]
+        known = {(place.subnet_id, place.instance_type): place.text for place in self._requests.places}
+        place = known.get((subnet_id, instance_type)) or known.get((None, instance_type))
+        return reported(instance, mark, place if len(known) > 1 else None, self._inventory.notice_for(instance))
