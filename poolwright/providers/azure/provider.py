@@ -37,9 +37,12 @@ class AzureProvider:
         self._looks = Looks(self._client, settings, controller_id)
 
     def capabilities(self) -> Capabilities:
-        """Windows' scripts are run through the VM agent; Linux takes them at creation."""
+        """Windows' scripts are run through the VM agent; Linux takes them at creation. Azure's API does not announce
+        that a spot VM will go, but shows it going."""
         return Capabilities(
-            runs_script_in_guest=self._settings.is_windows, startup_script_limit_bytes=LARGEST_SCRIPT_BYTES
+            runs_script_in_guest=self._settings.is_windows,
+            startup_script_limit_bytes=LARGEST_SCRIPT_BYTES,
+            interruptible=self._settings.spot is not None,
         )
 
     def places(self) -> Sequence[str]:

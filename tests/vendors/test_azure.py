@@ -1,0 +1,197 @@
+"""Azure's account, and what its answers mean."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.identity import ClientSecretCredential, DefaultAzureCredential
+from azure.mgmt.core.exceptions import ARMErrorFormat
+from pydantic import ValidationError
+
+from poolwright.vendors.azure import (
+    CLOUDS,
+    Account,
+    Authority,
+    Kind,
+    Pacing,
+    client_options,
+    credential,
+    pacing,
+    trouble,
+)
+from poolwright.vendors.faults import Fault
+from poolwright.vendors.pace import TooFast
+
+SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
+TENANT = "11111111-1111-1111-1111-111111111111"
+CLIENT = "22222222-2222-2222-2222-222222222222"
+
+
+class Answer:
+    """What the SDK's errors need of a response."""
+
+    reason = "reason"
+
+    def __init__(self, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        self.status_code, self._body, self.headers = status, body, headers or {}
+
+    def text(self) -> str:
+        return self._body
+
+
+def error_of(
+    status: int,
+    code: str,
+    message: str = "said",
+    *,
+    kind: type[HttpResponseError] = HttpResponseError,
+    details: list[dict[str, Any]] | None = None,
+    headers: dict[str, str] | None = None,
+) -> HttpResponseError:
+    body = json.dumps({"error": {"code": code, "message": message, "details": details or []}})
+    return kind(response=Answer(status, body, headers), error_format=ARMErrorFormat)  # type: ignore[arg-type]
+
+
+def account(**settings: Any) -> Account:
+    return Account(subscription_id=SUBSCRIPTION, resource_group="pools", **settings)
+
+
+class TestAccount:
+    @pytest.mark.parametrize("authority", Authority)
+    def test_each_authority_has_its_own_addresses(self, authority: Authority) -> None:
+        options = client_options(account(authority=authority))
+        assert options["base_url"] == CLOUDS[authority].management_url
+        assert options["credential_scopes"] == [CLOUDS[authority].scope]
+        assert len({cloud.login_url for cloud in CLOUDS.values()}) == len(CLOUDS)
+
+    def test_a_private_cloud_has_addresses_and_certificates_of_its_own(self) -> None:
+        private = account(
+            endpoint_url="https://arm.example/", authority_url="https://login.example", ca_file=Path("ca")
+        )
+        options = client_options(private)
+        assert options["base_url"] == "https://arm.example"
+        assert options["credential_scopes"] == ["https://arm.example/.default"]
+        assert options["connection_verify"] == "ca"
+        assert private.cloud.login_url == "https://login.example"
+
+    def test_the_sdk_does_not_retry_and_gives_up_in_time(self) -> None:
+        options = client_options(account())
+        assert options["retry_total"] == 0
+        assert (options["connection_timeout"], options["read_timeout"]) == (5, 30)
+
+    def test_tokens_are_never_sent_in_clear(self) -> None:
+        with pytest.raises(ValidationError, match="does not begin with https"):
+            account(endpoint_url="http://arm.example")
+
+    def test_a_secret_needs_whose_it_is(self) -> None:
+        with pytest.raises(ValidationError, match="client_secret needs tenant_id and client_id"):
+            account(client_secret="secret", client_id=CLIENT)
+
+    def test_a_secret_logs_in_as_the_app_registration(self) -> None:
+        login = credential(account(tenant_id=TENANT, client_id=CLIENT, client_secret="secret"))
+        assert isinstance(login, ClientSecretCredential)
+
+    def test_without_a_secret_the_workers_own_identity_is_used(self) -> None:
+        assert isinstance(credential(account(client_id=CLIENT)), DefaultAzureCredential)
+
+    def test_the_secret_does_not_show(self) -> None:
+        shown = account(tenant_id=TENANT, client_id=CLIENT, client_secret="never-shown")
+        assert "never-shown" not in repr(shown) + shown.model_dump_json()
+
+
+class TestTrouble:
+    def test_an_exhausted_quota_that_looks_like_already_exists_is_a_quota(self) -> None:
+        """Trap 4: every 409 is `ResourceExistsError` to the SDK."""
+        said = "Operation could not be completed as it results in exceeding approved standardDSv3Family Cores quota."
+        found = trouble(error_of(409, "OperationNotAllowed", said, kind=ResourceExistsError))
+        assert (found.fault, found.code) == (Fault.QUOTA, "OperationNotAllowed")
+
+    def test_the_same_code_without_a_quota_is_a_conflict(self) -> None:
+        said = "Operation 'Update VM' is not allowed since the VM is marked for deletion."
+        assert trouble(error_of(409, "OperationNotAllowed", said, kind=ResourceExistsError)).fault is Fault.CONFLICT
+
+    @pytest.mark.parametrize("code", ["AllocationFailed", "ZonalAllocationFailed", "SkuNotAvailable"])
+    @pytest.mark.parametrize("status", [200, 409])
+    def test_a_failure_that_was_found_later_has_status_200_and_is_told_by_its_code(
+        self, code: str, status: int
+    ) -> None:
+        """Trap 5: only the code says what happened."""
+        assert trouble(error_of(status, code)).fault is Fault.CAPACITY
+
+    @pytest.mark.parametrize(
+        ("status", "code", "fault"),
+        [
+            (401, "InvalidAuthenticationToken", Fault.AUTHENTICATION),
+            (401, "SomethingNew", Fault.AUTHENTICATION),
+            (403, "AuthorizationFailed", Fault.PERMISSION),
+            (403, "RequestDisallowedByPolicy", Fault.PERMISSION),
+            (409, "QuotaExceeded", Fault.QUOTA),
+            (400, "PublicIPCountLimitReached", Fault.QUOTA),
+            (400, "SubnetIsFull", Fault.CAPACITY),
+            (404, "ResourceNotFound", Fault.MISSING),
+            (404, "ResourceGroupNotFound", Fault.INVALID),
+            (404, "SubscriptionNotFound", Fault.INVALID),
+            (400, "InvalidParameter", Fault.INVALID),
+            (400, "SomethingNew", Fault.INVALID),
+            (409, "AnotherOperationInProgress", Fault.CONFLICT),
+            (409, "SomethingNew", Fault.CONFLICT),
+            (412, "PreconditionFailed", Fault.CONFLICT),
+            (429, "TooManyRequests", Fault.THROTTLED),
+            (429, "OperationNotAllowed", Fault.THROTTLED),
+            (500, "InternalServerError", Fault.UNKNOWN),
+            (418, "SomethingNew", Fault.UNKNOWN),
+        ],
+    )
+    def test_codes(self, status: int, code: str, fault: Fault) -> None:
+        found = trouble(error_of(status, code))
+        assert (found.fault, found.code) == (fault, code)
+
+    def test_the_innermost_code_counts(self) -> None:
+        inner = [{"code": "ZonalAllocationFailed", "message": "no room in the zone"}]
+        found = trouble(error_of(409, "Conflict", details=inner))
+        assert (found.fault, found.message) == (Fault.CAPACITY, "no room in the zone")
+
+    def test_a_page_of_a_gateway_is_no_proof_that_something_is_missing(self) -> None:
+        page = ResourceNotFoundError(response=Answer(404, "<html>not here</html>"))  # type: ignore[arg-type]
+        assert trouble(page).fault is Fault.UNKNOWN
+
+    def test_what_azure_asks_to_wait_is_kept(self) -> None:
+        found = trouble(error_of(429, "TooManyRequests", headers={"Retry-After": "17"}))
+        assert found.retry_after_seconds == 17
+
+    def test_a_failed_login_without_an_answer_is_one_of_credentials(self) -> None:
+        assert trouble(ClientAuthenticationError(message="no identity here")).fault is Fault.AUTHENTICATION
+
+    def test_a_login_service_that_is_down_is_not_one_of_credentials(self) -> None:
+        down = ClientAuthenticationError(response=Answer(503, "down"))  # type: ignore[arg-type]
+        assert trouble(down).fault is Fault.UNKNOWN
+
+    @pytest.mark.parametrize("error", [ServiceRequestError("not sent"), ServiceResponseError("lost")])
+    def test_network_trouble_leaves_the_outcome_unknown(self, error: AzureError) -> None:
+        assert trouble(error).fault is Fault.UNKNOWN
+
+
+class TestPacing:
+    def test_all_that_use_an_account_share_its_pace(self) -> None:
+        assert pacing(account()) is pacing(account(ca_file=Path("ca")))
+        assert pacing(account()) is not pacing(account(client_id=CLIENT))
+
+    def test_a_throttled_kind_of_call_pauses_and_the_others_go_on(self) -> None:
+        paces = Pacing()
+        with pytest.raises(HttpResponseError), paces.call(Kind.WRITE):
+            raise error_of(429, "TooManyRequests", headers={"Retry-After": "30"})
+        with pytest.raises(TooFast) as early, paces.call(Kind.WRITE):
+            raise AssertionError("not called")
+        assert 29 < early.value.retry_after_seconds <= 30
+        with paces.call(Kind.READ):
+            pass
