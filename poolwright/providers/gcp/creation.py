@@ -30,7 +30,9 @@ class Creation:
         The first request id whose request neither failed nor lost its VM again counts. Raises what a request of this
         very call came to, `Conflict` for a VM that is being deleted or a name that is taken.
         """
+        # Google tells times by the millisecond.
         began = self._now()
+        began = began.replace(microsecond=began.microsecond // 1000 * 1000)
         vm = self._ask(spec, place, 0, began) or self._ask(spec, place, self._unused(spec, place), began)
         if vm is None:
             raise Conflict(f"another creation of {spec.name} failed in {place.zone} meanwhile; it is tried again")
