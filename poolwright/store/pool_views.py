@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session as Transaction
 from poolwright.domain.autoscale import DockerAgentAutoscale
 from poolwright.domain.placement import PlacementRules
 from poolwright.domain.resources import PoolType, Workspace, Zone
-from poolwright.domain.scaling import DrainReason, ServerView, SessionView, WaitingSession
+from poolwright.domain.scaling import ServerView, SessionView, WaitingSession
 from poolwright.domain.schedules import active_at
 from poolwright.domain.servers import SessionKind, SessionState, Size
 from poolwright.domain.states import ServerState
@@ -27,7 +27,6 @@ LIVE = (SessionState.ASSIGNED, SessionState.STAGED)
 _VIEWED = (
     ServerRow.id,
     ServerRow.hostname,
-    ServerRow.pool_type,
     ServerRow.autoscale,
     ServerRow.zone,
     ServerRow.vm_provider,
@@ -39,16 +38,16 @@ _VIEWED = (
     ServerRow.max_users,
     ServerRow.counts_users,
     ServerRow.reusable,
-    ServerRow.cores,
-    ServerRow.memory_mib,
-    ServerRow.gpus,
-    ServerRow.images,
     ServerRow.config_revision,
     ServerRow.rollout,
     ServerRow.drain_reason,
 )
+"""What a `ServerView` takes as it is."""
+_VIEWED_NAMES = tuple(column.key for column in _VIEWED)
+_BESIDE = (ServerRow.pool_type, ServerRow.cores, ServerRow.memory_mib, ServerRow.gpus)
 _OF_POOL = (ServerRow.pool == bindparam("pool"), ServerRow.state.in_(bindparam("states", expanding=True)))
-_SERVERS = select(*_VIEWED).where(*_OF_POOL).order_by(ServerRow.created_at, ServerRow.id)
+_SERVERS = select(*_VIEWED, *_BESIDE).where(*_OF_POOL).order_by(ServerRow.created_at, ServerRow.id)
+_IMAGES = select(ServerRow.id, ServerRow.images).where(*_OF_POOL)
 _LIVE_SESSIONS = select(
     SessionRow.server_id, SessionRow.user, SessionRow.kind, SessionRow.state, SessionRow.workspace
 ).where(SessionRow.pool == bindparam("pool"), SessionRow.state.in_(LIVE))
@@ -72,6 +71,7 @@ _WAITING = _QUEUE.with_only_columns(
     SessionRow.zone,
     SessionRow.workspace,
 )
+_SERVER_VIEWS = TypeAdapter(tuple[ServerView, ...])
 _SESSION_VIEWS = TypeAdapter(list[SessionView])
 _NO_SIZE = Size()
 
@@ -109,9 +109,21 @@ def pool_servers(
     live = _live_by_server(tx, pool)
     served = {row.server_id: row.served for row in fetch(tx, _SERVED, **chosen)}
     agents = any(row.pool_type == PoolType.DOCKER_AGENT for row in rows)
+    images = {row.id: row.images for row in fetch(tx, _IMAGES, **chosen)} if agents else {}
     asleep = _asleep_agents(tx, pool, now) if agents else set()
-    return tuple(
-        _view(row, live.get(row.id, ()), served.get(row.id, 0), accepts=row.autoscale not in asleep) for row in rows
+    # All at once, here too.
+    return _SERVER_VIEWS.validate_python(
+        [
+            dict(
+                zip(_VIEWED_NAMES, row, strict=False),
+                sessions=live.get(row.id, ()),
+                served=served.get(row.id, 0),
+                size=_size(row) if agents else _NO_SIZE,
+                images=images.get(row.id, ()),
+                accepts_sessions=row.autoscale not in asleep,
+            )
+            for row in rows
+        ]
     )
 
 
@@ -185,27 +197,5 @@ def _asleep_agents(tx: Transaction, pool: str, now: datetime) -> set[str | None]
     return asleep
 
 
-def _view(row: Row[Any], live: tuple[SessionView, ...], served: int, *, accepts: bool) -> ServerView:
-    return ServerView(
-        id=row.id,
-        hostname=row.hostname,
-        autoscale=row.autoscale,
-        zone=row.zone,
-        vm_provider=row.vm_provider,
-        place=row.place,
-        state=ServerState(row.state),
-        created_at=row.created_at,
-        running_at=row.running_at,
-        sessions=live,
-        served=served,
-        max_sessions=row.max_sessions,
-        max_users=row.max_users,
-        counts_users=row.counts_users,
-        reusable=row.reusable,
-        size=Size(cores=row.cores, memory_mib=row.memory_mib, gpus=row.gpus),
-        images=frozenset(row.images),
-        config_revision=row.config_revision,
-        rollout=row.rollout,
-        accepts_sessions=accepts,
-        drain_reason=DrainReason(row.drain_reason) if row.drain_reason else None,
-    )
+def _size(row: Row[Any]) -> Size:
+    return Size(cores=row.cores, memory_mib=row.memory_mib, gpus=row.gpus)
