@@ -1,0 +1,345 @@
+"""What is special about OCI: its retry tokens, its one 404 for two things, its addresses and its leftovers."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from poolwright.providers.base import VM, VMState
+from poolwright.providers.errors import (
+    CapacityUnavailable,
+    Conflict,
+    InvalidSettings,
+    NotFound,
+    PermissionDenied,
+    Throttled,
+    Transient,
+)
+from poolwright.providers.oci.provider import OCIProvider, open_provider
+from poolwright.providers.oci.requests import retry_token, tags_of
+from tests.conformance.specs import mark_of, spec_of
+from tests.wire.oci_cloud import DOMAINS, INITIAL_PASSWORD, PRIVATE_SUBNET, SHAPE, OCICloud
+from tests.wire.oci_requests import Identity, failed, hidden
+from tests.wire.server import Request, Response, WireServer
+
+Open = Callable[..., OCIProvider]
+
+
+def running(cloud: OCICloud, provider: OCIProvider, server_id: str = "a") -> VM:
+    vm = provider.create(spec_of(server_id))
+    cloud.now += 4
+    return provider.get(vm.reference)
+
+
+def reads_instance(request: Request) -> bool:
+    return request.method == "GET" and "/instances/" in request.path
+
+
+def lists_instances(request: Request) -> bool:
+    return request.method == "GET" and request.path.endswith("/instances")
+
+
+def launches(request: Request) -> bool:
+    return request.method == "POST"
+
+
+class TestRetryTokens:
+    def test_every_launch_carries_one(self, cloud: OCICloud, server: WireServer, open_oci: Open) -> None:
+        spec = spec_of("a")
+        open_oci().create(spec)
+        (launch,) = filter(launches, server.requests)
+        assert launch.headers["opc-retry-token"] == retry_token(spec.token, 0)
+
+    @pytest.mark.parametrize("replays_dead", [True, False])
+    def test_a_token_whose_vm_has_died_is_followed_by_the_next(
+        self, cloud: OCICloud, open_oci: Open, replays_dead: bool
+    ) -> None:
+        cloud.replays_dead = replays_dead
+        provider = open_oci()
+        first = running(cloud, provider)
+        cloud.instances[first.reference].terminated_at = cloud.now
+        cloud.now += 5
+        second = provider.create(spec_of("a"))
+        assert second.reference != first.reference
+        assert provider.create(spec_of("a")).reference == second.reference
+        assert set(cloud.tokens) == {retry_token(spec_of("a").token, number) for number in (0, 1)}
+
+    def test_a_dead_vm_that_lists_have_forgotten_is_replayed_and_not_taken(
+        self, cloud: OCICloud, open_oci: Open
+    ) -> None:
+        cloud.replays_dead = True
+        provider = open_oci()
+        first = running(cloud, provider)
+        cloud.instances[first.reference].terminated_at = cloud.now
+        cloud.now += 5
+        cloud.listed = frozenset()
+        assert provider.create(spec_of("a")).reference != first.reference
+
+    def test_a_used_token_without_a_vm_to_be_seen_makes_no_second_vm(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci()
+        first = provider.create(spec_of("a"))
+        cloud.listed = frozenset()
+        with pytest.raises(Conflict, match="ask again"):
+            provider.create(spec_of("a", script="#!/bin/bash\n# rendered anew\n"))
+        cloud.listed = None
+        assert provider.create(spec_of("a", script="#!/bin/bash\n# rendered anew\n")).reference == first.reference
+        assert len(cloud.instances) == 1
+
+    def test_after_a_day_the_mark_is_found_though_the_token_is_forgotten(self, cloud: OCICloud, open_oci: Open) -> None:
+        first = open_oci().create(spec_of("a"))
+        cloud.tokens.clear()
+        assert open_oci().create(spec_of("a")).reference == first.reference
+        assert len(cloud.instances) == 1
+
+
+class TestGoneOrForbidden:
+    def test_a_404_on_one_instance_is_not_gone_while_the_list_has_it(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        with server.fault(hidden(), reads_instance):
+            assert provider.get(vm.reference) == vm
+
+    def test_a_404_on_the_list_too_says_nothing(self, cloud: OCICloud, server: WireServer, open_oci: Open) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        with server.fault(hidden()):
+            for call in (
+                lambda: provider.get(vm.reference),
+                lambda: provider.find(vm.mark),
+                provider.list_owned,
+                lambda: provider.delete(vm.mark, vm.reference),
+            ):
+                with pytest.raises(PermissionDenied):
+                    call()
+        assert provider.get(vm.reference) == vm
+
+    def test_a_404_confirmed_by_a_list_is_gone(self, cloud: OCICloud, open_oci: Open) -> None:
+        with pytest.raises(NotFound):
+            open_oci().get("ocid1.instance.oc1.iad.never")
+
+    def test_a_deletion_that_is_forbidden_is_not_taken_for_done(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        with (
+            server.fault(hidden(), lambda request: request.method == "DELETE"),
+            pytest.raises(PermissionDenied, match="manage instance-family"),
+        ):
+            provider.delete(vm.mark, vm.reference)
+
+    def test_a_deletion_that_meets_another_operation_is_asked_for_again(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        busy = failed(409, "IncorrectState", "The instance is being moved.")
+        with server.fault(busy, lambda request: request.method == "DELETE"):
+            assert provider.delete(vm.mark, vm.reference) is False
+        assert provider.get(vm.reference) == vm
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("answer", "expected"),
+        [
+            (failed(500, "InternalError", "Out of host capacity."), CapacityUnavailable),
+            (failed(500, "InternalError", "Internal error occurred"), Transient),
+            (failed(503, "ServiceUnavailable", "later"), Transient),
+            (failed(400, "SomethingNew", "what is that"), Transient),
+            (failed(409, "IncorrectState", "busy"), Conflict),
+            (failed(412, "NoEtagMatch", "changed"), Conflict),
+            (failed(403, "NotAuthorized", "no"), PermissionDenied),
+            (failed(400, "InvalidParameter", "shape"), InvalidSettings),
+            (Response(502, b"<html>bad gateway</html>"), Transient),
+            (Response(429, b"slow down", {"retry-after": "0"}), Throttled),
+        ],
+    )
+    def test_each_has_its_type(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open, answer: Response, expected: type[Exception]
+    ) -> None:
+        with server.fault(answer, launches), pytest.raises(expected) as refusal:
+            open_oci().create(spec_of("a"))
+        assert refusal.type is expected
+        assert cloud.instances == {}
+
+    def test_the_wait_that_oci_asks_for_is_kept_by_all(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        rate = {"calls_per_second": 9_999}
+        slow = failed(429, "TooManyRequests", "slow down", **{"retry-after": "17"})
+        with server.fault(slow, times=1), pytest.raises(Throttled) as refusal:
+            open_oci(**rate).list_owned()
+        assert refusal.value.retry_after_seconds == pytest.approx(17, abs=1)
+        with pytest.raises(Throttled, match="goes on in"):
+            open_oci(**rate).list_owned()
+        assert server.count() == 1
+
+    def test_only_one_request_is_sent_for_one_call(self, cloud: OCICloud, server: WireServer, open_oci: Open) -> None:
+        with server.fault(failed(500, "InternalError", "later")), pytest.raises(Transient):
+            open_oci().list_owned()
+        assert server.count() == 1
+
+    def test_a_locked_key_needs_its_passphrase(self, cloud: OCICloud, open_oci: Open, identity: Identity) -> None:
+        locked = identity.private_key_with("open sesame")
+        assert open_oci(private_key=locked, passphrase="open sesame").list_owned() == []
+        (finding,) = open_oci(private_key=locked, passphrase="wrong").check()
+        assert finding.setting == "private_key"
+        assert "wrong" not in finding.problem
+
+
+class TestAddresses:
+    def test_a_public_address_is_waited_for_where_the_subnet_gives_one(self, cloud: OCICloud, open_oci: Open) -> None:
+        vm = running(cloud, open_oci())
+        assert (vm.address, vm.private_address) == ("203.0.0.3", "10.0.0.3")
+
+    def test_the_private_address_is_the_only_one_in_a_private_subnet(self, cloud: OCICloud, open_oci: Open) -> None:
+        vm = running(cloud, open_oci(subnet_ocid=PRIVATE_SUBNET))
+        assert (vm.address, vm.private_address) == ("10.0.0.3", "10.0.0.3")
+
+    def test_an_address_is_asked_for_until_it_is_known_and_no_longer(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        before = server.count()
+        assert provider.get(vm.reference) == vm
+        assert server.count() == before + 1
+
+    def test_a_second_interface_does_not_confuse(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci()
+        for server_id in ("a", "b"):
+            vm = provider.create(spec_of(server_id))
+            cloud.instances[vm.reference].extra_vnics.append(f"ocid1.vnic.oc1.iad.second-{server_id}")
+        cloud.now += 4
+        assert [vm.address for vm in provider.list_owned()] == ["203.0.0.3", "203.0.0.4"]
+
+    def test_an_interface_override_decides_too(self, cloud: OCICloud, open_oci: Open) -> None:
+        vm = running(cloud, open_oci(config_override={"create_vnic_details": {"assign_public_ip": False}}))
+        assert vm.address == "10.0.0.3"
+
+
+class TestLists:
+    def test_all_pages_are_read(self, cloud: OCICloud, open_oci: Open) -> None:
+        cloud.page_size = 3
+        provider = open_oci()
+        for number in range(8):
+            provider.create(spec_of(f"server-{number}"))
+        cloud.now += 4
+        listed = provider.list_owned()
+        assert len(listed) == 8
+        assert all(vm.address for vm in listed)
+        assert provider.find(mark_of("server-7")) is not None
+
+    def test_a_page_that_fails_fails_the_list(self, cloud: OCICloud, server: WireServer, open_oci: Open) -> None:
+        cloud.page_size = 1
+        provider = open_oci()
+        for server_id in ("a", "b"):
+            provider.create(spec_of(server_id))
+        with server.fault(failed(500, "InternalError", "later"), lambda request: "page" in request.query):
+            with pytest.raises(Transient):
+                provider.list_owned()
+            with pytest.raises(Transient):
+                provider.delete(mark_of("b"), None)
+
+    def test_a_vm_renamed_by_hand_is_still_found(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci()
+        vm = provider.create(spec_of("a"))
+        cloud.instances[vm.reference].request["displayName"] = "somebody's favourite"
+        found = provider.find(mark_of("a"))
+        assert found is not None
+        assert found.reference == vm.reference
+
+
+class TestLeftovers:
+    @pytest.mark.parametrize("kind", ["bootVolumes", "volumes"])
+    def test_a_volume_with_our_mark_goes_too(self, cloud: OCICloud, open_oci: Open, kind: str) -> None:
+        provider = open_oci()
+        cloud.add_volume("ocid1.volume.oc1.iad.ours", tags_of(mark_of("a")), kind)
+        cloud.add_volume("ocid1.volume.oc1.iad.other", tags_of(mark_of("b")), kind)
+        cloud.add_volume("ocid1.volume.oc1.iad.theirs", tags_of(mark_of("a", "controller-2")), kind)
+        assert provider.delete(mark_of("a"), None) is False
+        assert provider.delete(mark_of("a"), None) is True
+        assert cloud.living() == ["ocid1.volume.oc1.iad.other", "ocid1.volume.oc1.iad.theirs"]
+
+    def test_a_vm_is_not_gone_before_its_boot_volume(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        assert provider.delete(vm.mark, vm.reference) is False
+        cloud.now += 2
+        with pytest.raises(NotFound):
+            provider.get(vm.reference)
+        assert provider.delete(vm.mark, vm.reference) is False
+        cloud.now += 1
+        assert provider.delete(vm.mark, vm.reference) is True
+
+
+class TestSpot:
+    def test_a_preemptible_vm_that_oci_takes_says_so(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci(spot=True)
+        assert provider.capabilities().interruptible
+        vm = running(cloud, provider)
+        assert vm.interruption is None
+        cloud.instances[vm.reference].terminated_at = cloud.now
+        (seen,) = provider.list_owned()
+        assert seen.state is VMState.DELETING
+        assert seen.interruption
+
+
+class TestWindows:
+    def test_the_first_password_is_told_once_there_is_one(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci(operating_system="windows")
+        assert provider.capabilities().retrieves_password
+        vm = running(cloud, provider)
+        assert provider.password(vm.reference) is None
+        cloud.password_ready = True
+        assert provider.password(vm.reference) == SecretStr(INITIAL_PASSWORD)
+
+    def test_no_script_is_run_in_the_guest(self, cloud: OCICloud, open_oci: Open) -> None:
+        with pytest.raises(InvalidSettings, match="at creation"):
+            open_oci().run_startup_script("ocid1.instance.oc1.iad.1", SecretStr("exit 0"))
+
+
+class DistantServer(WireServer):
+    """As far away as a cloud: while one call is on its way, others begin. Without that there is nothing to share."""
+
+    def __init__(self, cloud: OCICloud) -> None:
+        super().__init__(cloud)
+        self._server.socket.listen(100)
+
+    def answer(self, request: Request) -> Response | None:
+        time.sleep(0.05)
+        return super().answer(request)
+
+
+class TestCalls:
+    @pytest.mark.parametrize(("at_once", "calls_per_vm"), [(16, 4), (60, 3)])
+    def test_a_burst_shares_all_calls_but_launch_and_termination(
+        self, cloud: OCICloud, account: Mapping[str, Any], at_once: int, calls_per_vm: int
+    ) -> None:
+        how_many = 60
+        with DistantServer(cloud) as server, ThreadPoolExecutor(at_once) as threads:
+            provider = open_provider({**account, "endpoint_url": server.url}, "controller-1")
+
+            def begin(number: int) -> VM:
+                spec = spec_of(f"server-{number}", place=f"{DOMAINS[number % 2]}/{SHAPE}")
+                return provider.find(spec.mark) or provider.create(spec)
+
+            def delete(vm: VM) -> bool:
+                return provider.delete(vm.mark, vm.reference)
+
+            vms = list(threads.map(begin, range(how_many)))
+            cloud.now += 4
+            assert all(threads.map(lambda vm: provider.get(vm.reference).address, vms))
+            assert not any(threads.map(delete, vms))
+            cloud.now += 4
+            assert all(threads.map(delete, vms))
+        kinds = Counter((request.method, request.path.split("/")[2]) for request in server.requests)
+        assert (kinds["POST", "instances"], kinds["DELETE", "instances"]) == (how_many, how_many)
+        assert server.count() <= calls_per_vm * how_many, kinds
