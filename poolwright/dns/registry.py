@@ -9,6 +9,7 @@ from poolwright.domain.base import Model
 from poolwright.vendors.installed import is_installed
 
 _PACKAGES: Mapping[str, str] = {
+    "azure": "poolwright.dns.azure",
     "digitalocean": "poolwright.dns.digitalocean",
     "google": "poolwright.dns.google",
     "rfc2136": "poolwright.dns.rfc2136",

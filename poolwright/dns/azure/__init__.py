@@ -1,0 +1,1 @@
+"""Azure DNS: the public zones of a subscription, or its private ones."""

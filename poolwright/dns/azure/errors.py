@@ -1,0 +1,49 @@
+"""What Azure or the way to it can answer, mapped to the closed tree: one table."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from poolwright.dns.errors import (
+    AuthenticationFailed,
+    DNSError,
+    InvalidSettings,
+    PermissionDenied,
+    QuotaExceeded,
+    Throttled,
+    Transient,
+)
+from poolwright.vendors.azure import Trouble
+from poolwright.vendors.faults import Fault
+
+_ERRORS: Final[Mapping[Fault, tuple[type[DNSError], str]]] = {
+    Fault.AUTHENTICATION: (
+        AuthenticationFailed,
+        "correct `tenant_id`, `client_id` and `client_secret`, or the worker's own identity",
+    ),
+    Fault.PERMISSION: (
+        PermissionDenied,
+        "give the identity the role DNS Zone Contributor (Private DNS Zone Contributor for private zones)",
+    ),
+    Fault.QUOTA: (QuotaExceeded, "remove records that nobody needs, or ask Microsoft for a higher limit"),
+    Fault.INVALID: (InvalidSettings, "correct what it names"),
+    Fault.MISSING: (InvalidSettings, "correct `subscription_id`, `resource_group` and `zones`"),
+    Fault.CONFLICT: (Transient, "ask again"),
+    Fault.CAPACITY: (Transient, "ask again"),
+    Fault.UNKNOWN: (Transient, "what happened is not known; ask again"),
+}
+
+
+def error_of(trouble: Trouble, action: str) -> DNSError:
+    """The error for a call that went wrong while we `action`."""
+    if trouble.fault is Fault.THROTTLED:
+        return throttled(action, trouble.retry_after_seconds)
+    kind, way_out = _ERRORS[trouble.fault]
+    said = f"{trouble.message} ({trouble.code})" if trouble.code else trouble.message
+    return kind(f"Azure DNS, {action}: {said}; {way_out}")
+
+
+def throttled(action: str, retry_after_seconds: float | None) -> Throttled:
+    """The error for a call that came too early, or was not made because it would have."""
+    return Throttled(
+        f"Azure DNS, {action}: the subscription makes too many calls; it goes on later", retry_after_seconds
+    )

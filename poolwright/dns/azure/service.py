@@ -1,0 +1,166 @@
+"""The calls to Azure DNS: each keeps the subscription's pace and raises only our own errors."""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from poolwright.dns.azure.errors import error_of, throttled
+from poolwright.dns.azure.records import RecordSet, read, written
+from poolwright.dns.azure.settings import Settings
+from poolwright.dns.azure.zones import Zone
+from poolwright.dns.names import plain
+from poolwright.vendors.azure import Kind, pacing, trouble
+from poolwright.vendors.faults import Fault
+from poolwright.vendors.pace import TooFast
+from poolwright.vendors.shared_read import SharedRead
+
+if TYPE_CHECKING:
+    from poolwright.dns.azure.clients import Client
+
+LISTED_UP_TO: Final = 700
+"""A zone with at most so many record sets is listed, 100 in a call, to see one name; in a larger one it takes fewer
+calls to ask for each kind of record."""
+
+Answer = TypeVar("Answer")
+Sets = tuple[RecordSet, ...]
+
+
+class Unmet(Exception):
+    """Nothing was written, because the record set is not as it was or another one is in its way. Look again."""
+
+
+class AzureDNS:
+    """The DNS zones of one subscription. Threads may share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._pacing = pacing(settings)
+        self._lock = threading.Lock()
+        self._client: Client | None = None
+        self._looks: SharedRead[tuple[Zone, str], Sets] = SharedRead(self._look_for_one, self._look_for_many)
+
+    @property
+    def resource_type(self) -> str:
+        """The zones' type, as in a role's actions."""
+        return self._open().resource_type
+
+    def zones(self) -> Sequence[Zone]:
+        """The zones of the resource group or of the subscription."""
+        group = self._settings.resource_group
+        natives = self._all("asked for the zones", lambda client: client.zones(group))
+        return [
+            Zone(
+                name=plain(str(native.name)),
+                group=str(native.id).split("/")[4],
+                resource_id=str(native.id),
+                record_sets=int(native.number_of_record_sets or 0),
+            )
+            for native in natives
+        ]
+
+    def look(self, zone: Zone, name: str) -> Sets:
+        """All record sets at this name. Looks of many threads at the same time are answered together."""
+        return self._looks.read((zone, name)) or ()
+
+    def at(self, zone: Zone, name: str, kinds: Sequence[str]) -> Sets:
+        """The record sets of these kinds at this name, each asked for by itself."""
+        found = (self._get(zone, name, kind) for kind in kinds)
+        return tuple(one for one in found if one is not None)
+
+    def every_set(self, zone: Zone) -> Sets:
+        """All record sets of a zone."""
+        natives = self._all(
+            f"asked for all records of {zone.name}", lambda client: client.every_set(zone.group, zone.name)
+        )
+        return tuple(read(native, zone.name) for native in natives)
+
+    def put(self, zone: Zone, records: RecordSet, over: RecordSet | None = None) -> RecordSet:
+        """Write these records in place of `over`, or if there are none of their kind. Returns them as they are now.
+
+        Raises `Unmet`.
+        """
+        name, etag = zone.relative(records.name), over.etag if over else ""
+        with self._writing(Kind.WRITE, f"asked to write {records.name} {records.kind}"):
+            client = self._open()
+            body = written(client.models, records)
+            return read(client.put(zone.group, zone.name, name, records.kind, body, etag), zone.name)
+
+    def delete(self, zone: Zone, records: RecordSet) -> None:
+        """Remove these records if they are still as they were. Raises `Unmet`."""
+        name = zone.relative(records.name)
+        with self._writing(Kind.DELETE, f"asked to remove {records.name} {records.kind}"):
+            self._open().delete(zone.group, zone.name, name, records.kind, records.etag)
+
+    def permissions(self, zone: Zone) -> Sequence[Mapping[str, Sequence[str]]]:
+        """What we may do with this zone: `actions` and `notActions`, as a role has them."""
+        with self._calling(Kind.READ, f"asked for our permissions on {zone.name}"):
+            answer = self._open().permissions(zone.resource_id)
+        return list(answer.get("value") or ())
+
+    def _look_for_one(self, key: tuple[Zone, str]) -> Sets:
+        zone, name = key
+        if zone.record_sets <= LISTED_UP_TO:
+            return tuple(one for one in self.every_set(zone) if one.name == name)
+        return self.at(zone, name, self._open().kinds)
+
+    def _look_for_many(self, keys: frozenset[tuple[Zone, str]]) -> Mapping[tuple[Zone, str], Sets]:
+        found: dict[tuple[Zone, str], Sets] = dict.fromkeys(keys, ())
+        for zone in {zone for zone, _ in keys}:
+            for one in self.every_set(zone):
+                if (zone, one.name) in found:
+                    found[zone, one.name] += (one,)
+        return found
+
+    def _get(self, zone: Zone, name: str, kind: str) -> RecordSet | None:
+        from azure.core.exceptions import HttpResponseError
+
+        with self._calling(Kind.READ, f"asked for {name} {kind}"):
+            client = self._open()
+            try:
+                return read(client.get(zone.group, zone.name, zone.relative(name), kind), zone.name)
+            except HttpResponseError as error:
+                if trouble(error).fault is Fault.MISSING:
+                    return None
+                raise
+
+    def _all(self, action: str, ask: Callable[["Client"], Any]) -> list[Any]:
+        found: list[Any] = []
+        pages: Any = None
+        while pages is None or pages.continuation_token:
+            with self._calling(Kind.READ, action):
+                pages = ask(self._open()).by_page() if pages is None else pages
+                found += next(pages)
+        return found
+
+    @contextmanager
+    def _writing(self, kind: Kind, action: str) -> Iterator[None]:
+        from azure.core.exceptions import HttpResponseError
+
+        with self._calling(kind, action):
+            try:
+                yield
+            except HttpResponseError as error:
+                if trouble(error).fault in (Fault.CONFLICT, Fault.MISSING):
+                    raise Unmet(action) from error
+                raise
+
+    @contextmanager
+    def _calling(self, kind: Kind, action: str) -> Iterator[None]:
+        from azure.core.exceptions import AzureError
+
+        try:
+            with self._pacing.call(kind):
+                yield
+        except TooFast as error:
+            raise throttled(action, error.retry_after_seconds) from None
+        except AzureError as error:
+            raise error_of(trouble(error), action) from error
+
+    def _open(self) -> "Client":
+        with self._lock:
+            if self._client is None:
+                from poolwright.dns.azure.clients import open_client
+
+                self._client = open_client(self._settings)
+            return self._client
