@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -50,6 +50,10 @@ class ProxmoxCluster(FakePve):  # type: ignore[misc]
         self._programs: dict[tuple[int, int], subprocess.Popen[bytes]] = {}
         self.loses_answers_to = ""
         """Requests whose path ends so have their effect, and then the connection breaks."""
+        self.before_clones: Callable[[], object] | None = None
+        """What somebody else does just before the next clone."""
+        self.listed_as: dict[int, str] = {}
+        """VM -> status that the list still tells of it."""
         self.apitokens[TOKEN_ID] = TOKEN_VALUE
         self.storages[STORAGE]["volumes"] = {}
         self.add_node("pve2")
@@ -156,10 +160,23 @@ class ProxmoxCluster(FakePve):  # type: ignore[misc]
             self.failures.pop(rule, None)
 
     async def _answer(self, request: Any, handler: Any, generic: Any, path_node: Any) -> Any:
+        if self.before_clones and request.path.endswith("/clone"):
+            self.before_clones()
+            self.before_clones = None
         response = await super()._answer(request, handler, generic, path_node)
         if self.loses_answers_to and request.path.endswith(self.loses_answers_to):
             request.transport.close()
         return response
+
+    async def _resources(self, request: Any) -> Any:
+        true = {vm: vm.status for vm in self.vms}
+        for vm in self.vms:
+            vm.status = self.listed_as.get(vm.vmid, vm.status)
+        try:
+            return await super()._resources(request)
+        finally:
+            for vm, status in true.items():
+                vm.status = status
 
     async def _agent_call(self, match: Any, values: Any) -> Any:
         number, command = int(values["vmid"]), match.template.rsplit("/", 1)[1]

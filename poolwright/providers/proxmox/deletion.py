@@ -109,7 +109,11 @@ class Deletion:
         """A copy that died with its node leaves its lock, which only root may break."""
         if row.lock != "clone":
             return
-        if not sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing)):
+        if sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing)):
+            return
+        # It may have ended since the list was made.
+        now = self._cluster.listing().at(row.number)
+        if now is not None and now.lock == "clone":
             raise Conflict(
                 f"VM {row.number} on node {row.node} is locked by a clone that no longer runs; run "
                 f"`qm unlock {row.number}` there as root, and it is deleted"
