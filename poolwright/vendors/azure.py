@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 30
+_CONFLICT: Final = 409
 
 
 class Authority(StrEnum):
@@ -124,9 +125,28 @@ def credential(account: Account) -> "TokenCredential":
 
 def client_options(account: Account) -> dict[str, Any]:
     """Keywords for the constructor of any of Azure's management clients: where to, which token, timeouts, no retries
-    (Temporal retries)."""
+    (Temporal retries), and nothing registered in the subscription that nobody asked for."""
     cloud = account.cloud
-    return {"base_url": cloud.management_url, "credential_scopes": [cloud.scope], **_connection(account)}
+    return {
+        "base_url": cloud.management_url,
+        "credential_scopes": [cloud.scope],
+        "raw_response_hook": _refuse_to_register,
+        **_connection(account),
+    }
+
+
+def _refuse_to_register(answer: Any) -> None:
+    """Left alone, the SDK registers a missing resource provider by itself, and waits for that inside the call."""
+    from azure.core.exceptions import HttpResponseError
+    from azure.mgmt.core.exceptions import ARMErrorFormat
+
+    response = answer.http_response
+    if response.status_code != _CONFLICT:
+        return
+    if hasattr(response, "read"):
+        response.read()
+    if "MissingSubscriptionRegistration" in response.text():
+        raise HttpResponseError(response=response, error_format=ARMErrorFormat)
 
 
 def _connection(account: Account) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Looks at the account that are shared by all threads: many questions, few calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from poolwright.domain.identities import OwnerMark, machine_name
@@ -62,7 +62,7 @@ class Looks:
 
     def all_vms(self) -> list[VM]:
         """Every VM; and for servers of which only other things are left, a broken one that says so."""
-        everything = self._everything()
+        everything = self._everything(self._client.vms())
         network = network_of(
             [one for remains in everything.values() for one in remains.interfaces],
             [one for remains in everything.values() for one in remains.public_addresses],
@@ -119,31 +119,32 @@ class Looks:
 
     def _remains_of(self, mark: OwnerMark) -> Remains:
         vm = self._vm_of(mark)
-        return Remains(vm=vm) if vm else self._everything(vms=False).get(mark, Remains())
+        return Remains(vm=vm) if vm else self._everything([]).get(mark, Remains())
 
     def _remains_of_many(self, marks: frozenset[OwnerMark]) -> Mapping[OwnerMark, Remains]:
-        everything = self._everything()
-        found = {}
-        for mark in marks:
-            remains = everything.get(mark, Remains())
-            if remains.vm:
-                self._once_listed.add(mark)
-            elif mark not in self._once_listed:
-                # Lists may lag behind a creation. Only one that had the VM before is proof that it is gone.
-                remains = remains._replace(vm=self._vm_of(mark))
-            if not remains:
-                self._once_listed.discard(mark)
-            found[mark] = remains
+        vms = self._client.vms()
+        found = {mark: Remains(vm=vm) for vm in vms if (mark := self._our_mark(vm)) in marks and mark is not None}
+        unseen = marks - found.keys() - self._once_listed
+        self._once_listed |= found.keys()
+        for mark in unseen:
+            # Lists may lag behind a creation. Only one that had the VM before is proof that it is gone.
+            if vm := self._vm_of(mark):
+                found[mark] = Remains(vm=vm)
+        without_vm = marks - found.keys()
+        if without_vm:
+            everything = self._everything([])
+            found |= {mark: everything.get(mark, Remains()) for mark in without_vm}
+            self._once_listed -= {mark for mark in without_vm if not found[mark]}
         return found
 
     def _vm_of(self, mark: OwnerMark) -> Resource | None:
         vm = self._client.vm(machine_name(mark.server_id))
         return vm if vm and self._our_mark(vm) == mark else None
 
-    def _everything(self, *, vms: bool = True) -> dict[OwnerMark, Remains]:
-        # VMs first: what a VM that goes meanwhile leaves behind is then seen, rather than neither.
+    def _everything(self, vms: Sequence[Resource]) -> dict[OwnerMark, Remains]:
+        """All that there is. VMs are asked for before: what one that goes meanwhile leaves behind is then seen."""
         return remains_by_mark(
-            self._client.vms() if vms else [],
+            vms,
             self._client.network_interfaces(),
             self._client.public_addresses(),
             self._client.disks(),

@@ -1,0 +1,318 @@
+"""What the azure provider does at the wire, beyond the suite: failures found late, leftovers, logins, few calls."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from poolwright.providers.azure.provider import AzureProvider
+from poolwright.providers.base import VM, VMState
+from poolwright.providers.errors import (
+    AuthenticationFailed,
+    CapacityUnavailable,
+    Conflict,
+    InvalidSettings,
+    NotFound,
+    PermissionDenied,
+    QuotaExceeded,
+    Throttled,
+    Transient,
+)
+from tests.conformance.specs import THEIRS, TOKEN_IN_SCRIPT, mark_of, spec_of
+from tests.providers.azure.account import PASSWORD
+from tests.providers.azure.conftest import Opened
+from tests.wire.azure_cloud import ADDRESSES, DISKS, INTERFACES, SIZES, VMS, Subscription
+from tests.wire.azure_login import arm_error
+from tests.wire.server import Request, Response, WireServer
+
+NO_ROOM = ("AllocationFailed", "We do not have sufficient capacity for the requested VM size in this region.")
+
+
+def is_creation(request: Request) -> bool:
+    return request.method == "PUT"
+
+
+def is_arm(request: Request) -> bool:
+    return request.path.startswith("/subscriptions/")
+
+
+class TestTrap4QuotaLooksLikeAlreadyExists:
+    def test_a_409_for_want_of_quota_is_a_quota(self, server: WireServer, opened: Opened) -> None:
+        said = "Operation could not be completed as it results in exceeding approved Total Regional Cores quota."
+        with server.fault(arm_error(409, "OperationNotAllowed", said), is_creation), pytest.raises(QuotaExceeded):
+            opened().create(spec_of("a"))
+
+
+class TestTrap5FailuresThatAreFoundLater:
+    def test_get_find_and_list_tell_the_code_and_what_azure_says(
+        self, opened: Opened, subscription: Subscription
+    ) -> None:
+        provider = _provider_without_room(opened, subscription)
+        vm = provider.get("pw-a")
+        assert (vm.state, vm.problem) == (VMState.BROKEN, f"{NO_ROOM[0]}: {NO_ROOM[1]}")
+        assert provider.find(mark_of("a")) == vm
+        assert list(provider.list_owned()) == [vm]
+
+    def test_a_repeat_says_that_there_is_no_room_and_clears_the_name(
+        self, opened: Opened, subscription: Subscription
+    ) -> None:
+        provider = _provider_without_room(opened, subscription)
+        with pytest.raises(CapacityUnavailable, match="AllocationFailed"):
+            provider.create(spec_of("a", place=SIZES[0]))
+        assert subscription.names() == []
+
+    def test_another_place_waits_until_the_name_is_clear(self, opened: Opened, subscription: Subscription) -> None:
+        provider = _provider_without_room(opened, subscription)
+        subscription.failure = None
+        with pytest.raises(Conflict, match="being cleared away"):
+            provider.create(spec_of("a", place=SIZES[1]))
+        provider.create(spec_of("a", place=SIZES[1]))
+        assert provider.get("pw-a").place == SIZES[1]
+
+    def test_another_failure_stays_for_people_to_see(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.failure = ("OSProvisioningTimedOut", "OS provisioning did not finish in the allotted time.")
+        provider = opened()
+        provider.create(spec_of("a"))
+        assert provider.create(spec_of("a")).state is VMState.BROKEN
+        assert provider.get("pw-a").state is VMState.BROKEN
+
+    def test_a_vm_whose_extension_failed_runs(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.failure = ("VMExtensionProvisioningError", "An extension of somebody's failed.")
+        provider = opened()
+        provider.create(spec_of("a"))
+        assert provider.get("pw-a").state is VMState.RUNNING
+
+
+class TestStates:
+    def test_a_stopped_vm_says_so_when_it_is_asked_for(self, opened: Opened, subscription: Subscription) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        _vm(subscription)["_power"] = "deallocated"
+        assert provider.get("pw-a").state is VMState.STOPPED
+
+    def test_a_spot_vm_that_goes_is_an_interruption(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.deletion_steps = 1
+        provider = opened(spot={})
+        assert provider.capabilities().interruptible
+        provider.create(spec_of("a"))
+        assert provider.get("pw-a").interruption is None
+        _vm(subscription)["properties"]["provisioningState"] = "Deleting"
+        assert "takes this spot VM away" in (provider.list_owned()[0].interruption or "")
+
+    def test_an_ordinary_vm_that_goes_is_none(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.deletion_steps = 1
+        provider = opened()
+        provider.create(spec_of("a"))
+        provider.delete(mark_of("a"), None)
+        (vm,) = provider.list_owned()
+        assert (vm.state, vm.interruption) == (VMState.DELETING, None)
+
+    def test_both_addresses_are_told(self, opened: Opened) -> None:
+        provider = opened(assign_public_ip=True)
+        provider.create(spec_of("a"))
+        vm = provider.get("pw-a")
+        assert vm.address
+        assert vm.address.startswith("198.51.")
+        assert vm.private_address
+        assert vm.private_address.startswith("10.0.")
+
+
+class TestOwnership:
+    def test_a_vm_with_copied_tags_and_another_name_is_not_ours(
+        self, opened: Opened, subscription: Subscription
+    ) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        copied = {**_vm(subscription), "name": "golden", "id": subscription.id_of(VMS, "golden")}
+        subscription.resources[copied["id"].lower()] = copied
+        assert [vm.reference for vm in provider.list_owned()] == ["pw-a"]
+        with pytest.raises(NotFound):
+            provider.get("golden")
+
+    def test_the_name_may_be_taken_by_somebody(self, opened: Opened, subscription: Subscription) -> None:
+        opened(controller_id=THEIRS).create(spec_of("a", controller_id=THEIRS))
+        with pytest.raises(Conflict, match="not ours"):
+            opened().create(spec_of("a"))
+
+
+class TestLeftovers:
+    def test_what_a_vm_leaves_behind_is_removed_in_its_order(
+        self, server: WireServer, opened: Opened, subscription: Subscription
+    ) -> None:
+        subscription.takes_children_along = False
+        provider = opened(assign_public_ip=True)
+        provider.create(spec_of("a"))
+        assert provider.delete(mark_of("a"), None) is False
+        assert {one["type"] for one in subscription.resources.values()} == {INTERFACES, ADDRESSES, DISKS}
+        answers = [provider.delete(mark_of("a"), None) for _ in range(3)]
+        assert answers == [False, False, True]
+        assert subscription.names() == []
+        kinds = [request.path.split("/")[-2] for request in server.requests if request.method == "DELETE"]
+        assert kinds == ["virtualMachines", "networkInterfaces", "disks", "publicIPAddresses"]
+
+    def test_a_server_of_which_only_these_are_left_is_listed(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.takes_children_along = False
+        provider = opened()
+        provider.create(spec_of("a"))
+        provider.delete(mark_of("a"), None)
+        (vm,) = provider.list_owned()
+        assert (vm.reference, vm.mark, vm.state) == ("pw-a", mark_of("a"), VMState.BROKEN)
+        assert "pw-a-nic" in (vm.problem or "")
+        assert opened(controller_id=THEIRS).list_owned() == []
+
+    def test_those_of_another_controller_stay(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.takes_children_along = False
+        theirs = opened(controller_id=THEIRS, assign_public_ip=True)
+        theirs.create(spec_of("a", controller_id=THEIRS))
+        theirs.delete(mark_of("a", THEIRS), None)
+        left = subscription.names()
+        assert opened().delete(mark_of("a"), None) is True
+        assert subscription.names() == left
+
+    def test_one_that_cannot_go_does_not_keep_the_others(
+        self, server: WireServer, opened: Opened, subscription: Subscription
+    ) -> None:
+        subscription.takes_children_along = False
+        provider = opened()
+        provider.create(spec_of("a"))
+        provider.delete(mark_of("a"), None)
+        locked = arm_error(409, "ScopeLocked", "The scope is locked.")
+        with (
+            server.fault(locked, lambda request: request.method == "DELETE" and "networkInterfaces" in request.path),
+            pytest.raises(PermissionDenied),
+        ):
+            provider.delete(mark_of("a"), None)
+        assert [one["type"] for one in subscription.resources.values()] == [INTERFACES]
+
+
+class TestUnknownIsNotGone:
+    def test_a_page_of_a_gateway(self, server: WireServer, opened: Opened) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        page = Response(404, b"<html>not here</html>", {"content-type": "text/html"})
+        with server.fault(page, is_arm):
+            with pytest.raises(Transient):
+                provider.get("pw-a")
+            with pytest.raises(Transient):
+                provider.delete(mark_of("a"), "pw-a")
+
+    def test_a_resource_group_that_is_not_there(self, opened: Opened) -> None:
+        provider = opened(resource_group="elsewhere")
+        with pytest.raises(InvalidSettings, match="elsewhere"):
+            provider.get("pw-a")
+        with pytest.raises(InvalidSettings, match="elsewhere"):
+            provider.delete(mark_of("a"), None)
+
+
+class TestLogin:
+    def test_the_whole_login_runs_once_for_many_calls(self, server: WireServer, opened: Opened) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        provider.list_owned()
+        assert server.count(lambda request: request.path.endswith("/token")) == 1
+
+    def test_a_wrong_secret_is_told_without_showing_it(self, opened: Opened) -> None:
+        provider = opened(client_secret="not-the-secret")
+        with pytest.raises(AuthenticationFailed, match="AADSTS7000215") as refused:
+            provider.list_owned()
+        assert "not-the-secret" not in str(refused.value)
+        (finding,) = provider.check()
+        assert finding.setting == "client_secret"
+
+    def test_nothing_is_sent_before_the_first_call(self, server: WireServer, opened: Opened) -> None:
+        opened().preview(spec_of("a"))
+        assert server.requests == []
+
+
+class TestPace:
+    def test_azure_is_not_asked_again_before_its_time(self, server: WireServer, opened: Opened) -> None:
+        provider = opened()
+        slow = arm_error(429, "OperationNotAllowed", "Too many requests.", {"Retry-After": "30"})
+        with server.fault(slow, is_creation), pytest.raises(Throttled) as throttled:
+            provider.create(spec_of("a"))
+        assert throttled.value.retry_after_seconds == 30
+        asked = len(server.requests)
+        with pytest.raises(Throttled) as early:
+            provider.create(spec_of("a"))
+        assert 29 < (early.value.retry_after_seconds or 0) <= 30
+        assert len(server.requests) == asked
+
+    def test_one_call_is_made_for_each_try(self, server: WireServer, opened: Opened) -> None:
+        with server.fault(Response(503), is_arm), pytest.raises(Transient):
+            opened().create(spec_of("a"))
+        assert server.count(is_arm) == 1
+
+    def test_no_resource_provider_is_registered_unasked(self, server: WireServer, opened: Opened) -> None:
+        said = "The subscription is not registered to use namespace 'Microsoft.Compute'."
+        with (
+            server.fault(arm_error(409, "MissingSubscriptionRegistration", said), is_arm),
+            pytest.raises(InvalidSettings, match="not registered"),
+        ):
+            opened().create(spec_of("a"))
+        with (
+            server.fault(arm_error(409, "MissingSubscriptionRegistration", said), is_arm),
+            pytest.raises(InvalidSettings, match="not registered"),
+        ):
+            opened().get("pw-a")
+        assert server.count(lambda request: "/register" in request.path) == 0
+
+    def test_a_burst_takes_less_than_three_calls_a_vm_from_create_to_gone(
+        self, server: WireServer, opened: Opened, subscription: Subscription
+    ) -> None:
+        subscription.creation_steps = 2
+        subscription.deletion_steps = 2
+        provider = opened()
+        servers = [f"burst-{number}" for number in range(120)]
+
+        def create(server_id: str) -> VM:
+            return provider.find(mark_of(server_id)) or provider.create(spec_of(server_id))
+
+        with ThreadPoolExecutor(32) as threads:
+            made = list(threads.map(create, servers))
+            for _ in range(2):
+                list(threads.map(lambda vm: provider.get(vm.reference), made))
+                subscription.pass_time()
+            running = list(threads.map(lambda vm: provider.get(vm.reference), made))
+            gone = list(threads.map(lambda vm: provider.delete(vm.mark, vm.reference), running))
+            subscription.pass_time()
+            subscription.pass_time()
+            gone = list(threads.map(lambda vm: provider.delete(vm.mark, vm.reference), running))
+        assert all(vm.state is VMState.RUNNING and vm.address for vm in running)
+        assert all(gone)
+        assert server.count(is_arm) / len(servers) <= 3
+
+
+class TestPreview:
+    def test_it_is_what_create_sends_but_for_secrets(self, server: WireServer, opened: Opened) -> None:
+        provider = opened(config_override={"properties": {"licenseType": "RHEL_BYOS"}})
+        shown = provider.preview(spec_of("a")).request
+        provider.create(spec_of("a"))
+        (creation,) = (request for request in server.requests if is_creation(request))
+        sent, profile = creation.json, creation.json["properties"]["osProfile"]
+        assert shown["properties"]["licenseType"] == "RHEL_BYOS"
+        assert shown["properties"]["osProfile"] == {
+            **profile,
+            "adminPassword": "**********",
+            "customData": spec_of("a").startup_script.get_secret_value(),
+        }
+        assert {**shown, "properties": None} == {**sent, "properties": None}
+        assert PASSWORD not in json.dumps(shown)
+        assert TOKEN_IN_SCRIPT in json.dumps(shown)
+
+    def test_a_script_that_comes_later_is_shown_beside_it(self, opened: Opened) -> None:
+        shown = opened(is_windows=True).preview(spec_of("a"))
+        assert TOKEN_IN_SCRIPT not in json.dumps(shown.request)
+        assert TOKEN_IN_SCRIPT in str(shown.also["startup script"])
+
+
+def _provider_without_room(opened: Opened, subscription: Subscription) -> AzureProvider:
+    """One whose first VM Azure has accepted and then not made."""
+    subscription.failure = NO_ROOM
+    provider = opened(vm_sizes=SIZES)
+    assert provider.create(spec_of("a", place=SIZES[0])).state is VMState.PENDING
+    return provider
+
+
+def _vm(subscription: Subscription) -> Any:
+    return subscription.get(VMS, "pw-a")
