@@ -4,6 +4,7 @@ Time stands still until `tick`. A creation takes three ticks and a deletion two.
 is refused and complained about.
 """
 
+import copy
 import itertools
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -182,7 +183,7 @@ class ComputeEngine:
                     self.state.disks[zone, name].pop("users", None)
 
     def _insert(self, request: Request, zone: str) -> Body:
-        request_id, body = request.parameter("requestId"), request.json
+        request_id, body = request.parameter("requestId"), copy.deepcopy(request.json)
         wrong = list(complaints_about(body, zone))
         if not is_request_id(request_id):
             wrong.append(f"requestId {request_id!r}")

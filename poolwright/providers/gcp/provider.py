@@ -65,7 +65,14 @@ class GCPProvider:
     def create(self, spec: VMSpec) -> VM:
         """See the protocol. What Google finds out only later (no room in the zone, mostly) shows in `get` as
         `BROKEN`."""
-        return self._creation.run(spec, self._place(spec))
+        place = self._place(spec)
+        # Within a zone the name keeps it the only one; an earlier attempt may have made it in another.
+        existing = self.find(spec.mark) if len(self._settings.zones) > 1 else None
+        if existing is None:
+            return self._creation.run(spec, place)
+        if existing.state is VMState.DELETING:
+            raise Conflict(f"{existing.reference} is still being deleted; {spec.name} is created when it is gone")
+        return existing
 
     def get(self, reference: str) -> VM:
         """See the protocol. A VM whose creation failed is `BROKEN` from then on, although there never was one."""

@@ -154,9 +154,7 @@ def _scheduling(settings: Settings, place: Place) -> dict[str, Any]:
 
 def _renamed(given: Any, kind: Descriptor, path: str) -> dict[str, Any]:
     if not isinstance(given, Mapping):
-        raise InvalidSettings(
-            f"{path} is {type(given).__name__}; it has to be an object with the fields of {kind.name}"
-        )
+        raise InvalidSettings(f"{path} is {type(given).__name__}; make it an object with the fields of {kind.name}")
     fields = {name: field for field in kind.fields for name in (field.name, field.json_name)}
     renamed: dict[str, Any] = {}
     for key, value in given.items():
