@@ -17,6 +17,7 @@ from typing import Any
 
 from fakepve import FakePve
 from fakepve.certs import make_cert
+from fakepve.model import PveError
 
 TOKEN_ID = "poolwright@pve!tests"
 TOKEN_VALUE = "f00dfeed-0000-4000-8000-c0ffeec0ffee"
@@ -181,8 +182,6 @@ class ProxmoxCluster(FakePve):  # type: ignore[misc]
     async def _agent_call(self, match: Any, values: Any) -> Any:
         number, command = int(values["vmid"]), match.template.rsplit("/", 1)[1]
         if command == "exec-status" and (number, values["pid"]) not in self._programs:
-            from fakepve.model import PveError
-
             raise PveError(500, f"Agent error: Invalid parameter 'PID {values['pid']}'")
         answer = await super()._agent_call(match, values)
         if command == "file-write":
@@ -223,6 +222,8 @@ class ProxmoxCluster(FakePve):  # type: ignore[misc]
         }
 
     def _in_guest(self, number: int, path: str) -> Path:
+        if not path.startswith(f"{SCRIPT_DIRECTORY}/"):
+            raise PveError(500, f"Agent error: failed to open file '{path}' (mode: 'w'): No such file or directory")
         return self.guest_directory(number) / Path(path).relative_to(SCRIPT_DIRECTORY)
 
 

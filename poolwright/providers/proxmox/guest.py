@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, Final
 
 from poolwright.providers.base import ScriptResult
-from poolwright.providers.errors import Transient
+from poolwright.providers.errors import InvalidSettings, Transient
 from poolwright.providers.proxmox.guest_programs import command, part_path
 from poolwright.providers.proxmox.listing import Row
 from poolwright.providers.proxmox.settings import Settings
@@ -18,6 +18,7 @@ PART_CHARACTERS: Final = 61_440
 """The most that the API takes to write into a guest's file at once."""
 
 _NO_ANSWER: Final = re.compile(r"guest agent|got timeout|not running", re.IGNORECASE)
+_NO_DIRECTORY: Final = re.compile(r"no such file|cannot find the|not a directory", re.IGNORECASE)
 _MAC: Final = re.compile(r"([0-9a-f]{2}(:[0-9a-f]{2}){5})", re.IGNORECASE)
 
 Address = IPv4Address | IPv6Address
@@ -77,10 +78,20 @@ class Guests:
     def _start(self, row: Row, script: bytes) -> int:
         directory, os_type = self._settings.script_directory, self._settings.os_type
         for number, part in enumerate(parts_of(script), start=1):
-            path = part_path(os_type, directory, number)
-            self._api.post(f"{row.path}/agent/file-write", {"file": path, "content": part})
+            self._write(row, part_path(os_type, directory, number), part)
         started = self._api.post(f"{row.path}/agent/exec", {"command": list(command(os_type, directory, script))})
         return int(started["pid"])
+
+    def _write(self, row: Row, path: str, text: str) -> None:
+        try:
+            self._api.post(f"{row.path}/agent/file-write", {"file": path, "content": text})
+        except Refused as refused:
+            if not _NO_DIRECTORY.search(str(refused)):
+                raise
+            raise InvalidSettings(
+                f"{path} cannot be written in VM {row.number}; name a directory that the template has as "
+                "startup_script_path, and see that os_type is right"
+            ) from None
 
     def _own_macs(self, row: Row) -> frozenset[str]:
         configuration: Mapping[str, Any] = self._api.get(f"{row.path}/config")
@@ -106,6 +117,8 @@ def _result(row: Row, status: Mapping[str, Any]) -> ScriptResult:
     if word == "lost":
         said = "The guest was restarted, or the script was killed, before it ended; it is not run a second time.\n"
         return ScriptResult(finished=True, output=said + output)
+    if word == "damaged":
+        raise Transient(f"the startup script arrived damaged in VM {row.number} and was not run; it is written again")
     told = _text(status.get("err-data")).strip()[-200:] or first[:200] or "nothing"
     raise Transient(
         f"the startup script was not started in VM {row.number}, which says: {told}; see that startup_script_path is a "

@@ -31,7 +31,7 @@ if ! [ -d "$work" ]; then
     cat "$work".part* | base64 -d | gzip -d > "$new"
     if ! printf '%s  %s\n' "$2" "$new" | sha256sum -c > /dev/null; then
         rm -f "$new"
-        [ -d "$work" ] || { echo damaged; exit 0; }
+        [ -d "$work" ] || { rm -f "$work".part*; echo damaged; exit 0; }
     elif mkdir "$work"; then
         echo "$$ $boot" > "$work/process"
         mv "$new" "$work/startup.sh"
@@ -93,7 +93,10 @@ function Test-Life {
 }
 if (-not (Test-Path -LiteralPath $work)) {
     try { $bytes = Read-Script } catch {
-        if (-not (Test-Path -LiteralPath $work)) { Write-End 'damaged' }
+        if (-not (Test-Path -LiteralPath $work)) {
+            Remove-Item -Path (Join-Path $directory 'poolwright-startup.part*') -ErrorAction SilentlyContinue
+            Write-End 'damaged'
+        }
     }
     $first = $true
     try { New-Item -ItemType Directory -Path $work | Out-Null } catch { $first = $false }
