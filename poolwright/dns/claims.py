@@ -12,6 +12,9 @@ from poolwright.domain.wording import listed
 ATTEMPTS: Final = 5
 """How often a provider looks and writes again before it gives a busy name back to whoever asked."""
 
+TURNS: Final = 10
+"""How often a call waits for its turn at a busy account, once its operation has begun."""
+
 
 def refuse_another_controllers(mark: OwnerMark, record: AddressRecord, controller_id: str) -> None:
     """Raise `InvalidSettings` unless the mark is one of this controller."""

@@ -39,11 +39,30 @@ class AzureDNS:
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
-        return findings(self._settings, self._service, base_domain)
+        with self._service.operation():
+            return findings(self._settings, self._service, base_domain)
 
     def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         """See the protocol."""
         refuse_another_controllers(mark, record, self._controller_id)
+        with self._service.operation():
+            return self._upsert(mark, record)
+
+    def delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address] = ()) -> Changes:
+        """See the protocol."""
+        if mark.controller_id != self._controller_id:
+            return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
+        with self._service.operation():
+            return self._delete(mark, plain(fqdn), addresses)
+
+    def list_owned(self) -> Sequence[OwnedRecord]:
+        """See the protocol."""
+        with self._service.operation():
+            zones = self._zones.read()
+            refuse_unknown(self._settings, zones)
+            return owned_records(claim for zone in zones for claim in self._claims(zone))
+
+    def _upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         zone = self._zones.forward(record.fqdn)
         kept = record.addresses if record.ptr else ()
         removed: list[str] = []
@@ -57,11 +76,7 @@ class AzureDNS:
         written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=tuple(removed), notes=notes)
 
-    def delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address] = ()) -> Changes:
-        """See the protocol."""
-        if mark.controller_id != self._controller_id:
-            return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
-        fqdn = plain(fqdn)
+    def _delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> Changes:
         found = [(zone, self._service.at(zone, fqdn, ADDRESS_KINDS)) for zone in self._zones.holding(fqdn)]
         here = {address for _, sets in found for address in addresses_in(sets)}
         # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
@@ -72,12 +87,6 @@ class AzureDNS:
             removed += [f"{fqdn} {' and '.join(gone)}"] if gone else []
             notes += () if gone else left_alone(fqdn, marks_in(rest))
         return Changes(removed=tuple(removed), notes=tuple(notes))
-
-    def list_owned(self) -> Sequence[OwnedRecord]:
-        """See the protocol."""
-        zones = self._zones.read()
-        refuse_unknown(self._settings, zones)
-        return owned_records(claim for zone in zones for claim in self._claims(zone))
 
     def _write_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[list[str], tuple[str, ...]]:
         if not (record.ptr and self._pointers.wanted):

@@ -1,18 +1,20 @@
 """The calls to Azure DNS: each keeps the subscription's pace and raises only our own errors."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from poolwright.dns.azure.errors import error_of, throttled
 from poolwright.dns.azure.records import RecordSet, read, written
 from poolwright.dns.azure.settings import Settings
 from poolwright.dns.azure.zones import Zone
+from poolwright.dns.claims import TURNS
+from poolwright.dns.errors import Throttled
 from poolwright.dns.names import plain
 from poolwright.vendors.azure import Kind, pacing, trouble
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
+from poolwright.vendors.patience import Patience
 from poolwright.vendors.shared_read import SharedRead
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ class AzureDNS:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pacing = pacing(settings)
+        self._patience = Patience()
+        self.operation = self._patience.operation
+        """Around the calls that belong together: the first may be refused for coming too early, the others wait."""
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._looks: SharedRead[tuple[Zone, str], Sets] = SharedRead(self._look_for_one, self._look_for_many)
@@ -81,21 +86,29 @@ class AzureDNS:
         Raises `Unmet`.
         """
         name, etag = zone.relative(records.name), over.etag if over else ""
-        with self._writing(Kind.WRITE, f"asked to write {records.name} {records.kind}"):
-            client = self._open()
-            body = written(client.models, records)
-            return read(client.put(zone.group, zone.name, name, records.kind, body, etag), zone.name)
+        client = self._open()
+        body = written(client.models, records)
+        now = self._write(
+            Kind.WRITE,
+            f"asked to write {records.name} {records.kind}",
+            lambda: client.put(zone.group, zone.name, name, records.kind, body, etag),
+        )
+        return read(now, zone.name)
 
     def delete(self, zone: Zone, records: RecordSet) -> None:
         """Remove these records if they are still as they were. Raises `Unmet`."""
         name = zone.relative(records.name)
-        with self._writing(Kind.DELETE, f"asked to remove {records.name} {records.kind}"):
-            self._open().delete(zone.group, zone.name, name, records.kind, records.etag)
+        client = self._open()
+        self._write(
+            Kind.DELETE,
+            f"asked to remove {records.name} {records.kind}",
+            lambda: client.delete(zone.group, zone.name, name, records.kind, records.etag),
+        )
 
     def permissions(self, zone: Zone) -> Sequence[Mapping[str, Sequence[str]]]:
         """What we may do with this zone: `actions` and `notActions`, as a role has them."""
-        with self._calling(Kind.READ, f"asked for our permissions on {zone.name}"):
-            answer = self._open().permissions(zone.resource_id)
+        client, action = self._open(), f"asked for our permissions on {zone.name}"
+        answer = self._call(Kind.READ, action, lambda: client.permissions(zone.resource_id))
         return list(answer.get("value") or ())
 
     def _look_for_one(self, key: tuple[Zone, str]) -> Sets:
@@ -106,56 +119,70 @@ class AzureDNS:
 
     def _look_for_many(self, keys: frozenset[tuple[Zone, str]]) -> Mapping[tuple[Zone, str], Sets]:
         found: dict[tuple[Zone, str], Sets] = dict.fromkeys(keys, ())
-        for zone in {zone for zone, _ in keys}:
-            for one in self.every_set(zone):
-                if (zone, one.name) in found:
-                    found[zone, one.name] += (one,)
+        with self._patience.operation(begun=True):
+            for zone in {zone for zone, _ in keys}:
+                for one in self.every_set(zone):
+                    if (zone, one.name) in found:
+                        found[zone, one.name] += (one,)
         return found
 
     def _get(self, zone: Zone, name: str, kind: str) -> RecordSet | None:
         from azure.core.exceptions import HttpResponseError
 
-        with self._calling(Kind.READ, f"asked for {name} {kind}"):
-            client = self._open()
+        client, relative = self._open(), zone.relative(name)
+
+        def ask() -> Any:
             try:
-                return read(client.get(zone.group, zone.name, zone.relative(name), kind), zone.name)
+                return client.get(zone.group, zone.name, relative, kind)
             except HttpResponseError as error:
                 if trouble(error).fault is Fault.MISSING:
                     return None
                 raise
 
+        native = self._call(Kind.READ, f"asked for {name} {kind}", ask)
+        return None if native is None else read(native, zone.name)
+
     def _all(self, action: str, ask: Callable[["Client"], Any]) -> list[Any]:
-        found: list[Any] = []
-        pages: Any = None
-        while pages is None or pages.continuation_token:
-            with self._calling(Kind.READ, action):
-                pages = ask(self._open()).by_page() if pages is None else pages
-                found += next(pages)
+        client = self._open()
+        pages = ask(client).by_page()
+        found = list(self._call(Kind.READ, action, lambda: next(pages)))
+        while pages.continuation_token:
+            found += self._call(Kind.READ, action, lambda: next(pages))
         return found
 
-    @contextmanager
-    def _writing(self, kind: Kind, action: str) -> Iterator[None]:
+    def _write(self, kind: Kind, action: str, call: Callable[[], Answer]) -> Answer:
         from azure.core.exceptions import HttpResponseError
 
-        with self._calling(kind, action):
+        def write() -> Answer:
             try:
-                yield
+                return call()
             except HttpResponseError as error:
                 if trouble(error).fault in (Fault.CONFLICT, Fault.MISSING):
                     raise Unmet(action) from error
                 raise
 
-    @contextmanager
-    def _calling(self, kind: Kind, action: str) -> Iterator[None]:
+        return self._call(kind, action, write)
+
+    def _call(self, kind: Kind, action: str, call: Callable[[], Answer]) -> Answer:
         from azure.core.exceptions import AzureError
 
-        try:
-            with self._pacing.call(kind):
-                yield
-        except TooFast as error:
-            raise throttled(action, error.retry_after_seconds) from None
-        except AzureError as error:
-            raise error_of(trouble(error), action) from error
+        for turns_left in reversed(range(TURNS)):
+            try:
+                with self._pacing.call(kind):
+                    answer = call()
+            except TooFast as refusal:
+                refused = throttled(action, refusal.retry_after_seconds)
+            except AzureError as error:
+                told = error_of(trouble(error), action)
+                if not isinstance(told, Throttled):
+                    raise told from error
+                refused = told
+            else:
+                self._patience.made()
+                return answer
+            if not turns_left or not self._patience.waited(refused.retry_after_seconds):
+                raise refused
+        raise AssertionError("the last turn ends in an answer or an error")
 
     def _open(self) -> "Client":
         with self._lock:

@@ -55,14 +55,16 @@ class GoogleDNS:
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
-        return findings(self._settings, self._service, base_domain)
+        with self._service.operation():
+            return findings(self._settings, self._service, base_domain)
 
     def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         """See the protocol."""
         refuse_another_controllers(mark, record, self._controller_id)
-        zone = self._zones.forward(record.fqdn)
-        removed = self._write(zone, mark, record)
-        pointed, notes = self._write_pointers(mark, record)
+        with self._service.operation():
+            zone = self._zones.forward(record.fqdn)
+            removed = self._write(zone, mark, record)
+            pointed, notes = self._write_pointers(mark, record)
         written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=removed, notes=notes)
 
@@ -70,7 +72,17 @@ class GoogleDNS:
         """See the protocol."""
         if mark.controller_id != self._controller_id:
             return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
-        fqdn = plain(fqdn)
+        with self._service.operation():
+            return self._delete(mark, plain(fqdn), addresses)
+
+    def list_owned(self) -> Sequence[OwnedRecord]:
+        """See the protocol."""
+        with self._service.operation():
+            zones = self._zones.read()
+            refuse_unknown(self._settings, zones)
+            return owned_records(claim for zone in zones for claim in self._claims(zone))
+
+    def _delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> Changes:
         found = [(zone, self._service.place(zone, fqdn)) for zone in self._zones.holding(fqdn)]
         here = (address for _, place in found for address in addresses_in(place.at_name))
         # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
@@ -81,12 +93,6 @@ class GoogleDNS:
             removed += [f"{fqdn} {kinds}"] if kinds else []
             notes += left_alone(fqdn, strangers)
         return Changes(removed=tuple(removed), notes=tuple(notes))
-
-    def list_owned(self) -> Sequence[OwnedRecord]:
-        """See the protocol."""
-        zones = self._zones.read()
-        refuse_unknown(self._settings, zones)
-        return owned_records(claim for zone in zones for claim in self._claims(zone))
 
     def _release(self, zone: Zone, mark: OwnerMark, place: Place) -> tuple[str, Sequence[OwnerMark]]:
         """Remove addresses and mark. Returns what was removed, in words, and the marks of others if nothing was."""

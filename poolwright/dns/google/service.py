@@ -6,15 +6,17 @@ So the login and the session are Google's (google-auth), and the five calls are 
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from poolwright.dns.claims import TURNS
 from poolwright.dns.errors import DNSError, Transient
 from poolwright.dns.google.errors import error_of, throttled
 from poolwright.dns.google.records import Place, RecordSet, read
 from poolwright.dns.names import owner_name
 from poolwright.vendors import gcp
 from poolwright.vendors.pace import TooFast
+from poolwright.vendors.patience import Patience
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
@@ -46,6 +48,9 @@ class CloudDNS:
         self._account = account
         self._root = f"{account.endpoint_url or ENDPOINT}/dns/v1/projects/{account.project}/managedZones"
         self._pace = gcp.pace_of(account, "dns", _CALLS_PER_SECOND, _BURST_CALLS)
+        self._patience = Patience()
+        self.operation = self._patience.operation
+        """Around the calls that belong together: the first may be refused for coming too early, the others wait."""
         self._lock = threading.Lock()
         self._login: Credentials | None = None
         self._mine = threading.local()
@@ -115,8 +120,7 @@ class CloudDNS:
         unmet: frozenset[int] = frozenset(),
     ) -> Mapping[str, Any]:
         try:
-            with gcp.paced(self._pace):
-                answer = _answer(self._session(), method, f"{self._root}{path}", query, body)
+            answer = self._in_turn(lambda session: _answer(session, method, f"{self._root}{path}", query, body))
         except TooFast as error:
             raise throttled(action, error.retry_after_seconds) from None
         except gcp.errors() as error:
@@ -128,6 +132,19 @@ class CloudDNS:
         if not isinstance(answer, Mapping):
             raise Transient(f"Cloud DNS, {action}: the answer is not one of its own; ask again")
         return answer
+
+    def _in_turn(self, call: "Callable[[AuthorizedSession], Any]") -> Any:
+        for turns_left in reversed(range(TURNS)):
+            try:
+                with gcp.paced(self._pace):
+                    answer = call(self._session())
+            except TooFast as refusal:
+                if not turns_left or not self._patience.waited(refusal.retry_after_seconds):
+                    raise
+            else:
+                self._patience.made()
+                return answer
+        raise AssertionError("the last turn ends in an answer or an error")
 
     def _session(self) -> "AuthorizedSession":
         found: AuthorizedSession | None = getattr(self._mine, "session", None)
