@@ -12,6 +12,7 @@ _PACKAGES: Mapping[str, str] = {
     "azure": "poolwright.dns.azure",
     "digitalocean": "poolwright.dns.digitalocean",
     "google": "poolwright.dns.google",
+    "oci": "poolwright.dns.oci",
     "rfc2136": "poolwright.dns.rfc2136",
     "route53": "poolwright.dns.route53",
 }
