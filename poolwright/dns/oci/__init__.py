@@ -1,0 +1,1 @@
+"""OCI DNS: public zones and private zones of one compartment."""

@@ -1,0 +1,94 @@
+"""What a live check finds, without changing anything."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from poolwright.dns.errors import AuthenticationFailed, DNSError
+from poolwright.dns.names import NameProblem, domain_name, longest_suffix, owner_name
+from poolwright.dns.oci.records import probe
+from poolwright.dns.oci.service import OCIDNS, Unmet, Zone
+from poolwright.dns.oci.settings import Settings
+from poolwright.dns.zones import is_reverse
+from poolwright.domain.findings import Finding
+from poolwright.domain.wording import listed
+
+_PROBE_LABEL: Final = "poolwright-check"
+"""Name that the check speaks of and never makes."""
+
+
+def findings(settings: Settings, service: OCIDNS, base_domain: str) -> Sequence[Finding]:
+    """Everything that is wrong with these settings for records below this domain."""
+    try:
+        zones = service.usable_zones()
+    except DNSError as problem:
+        return [*_badly_spelt(base_domain), _refused(settings, problem)]
+    return [
+        *_unknown_zones("zones", settings.zones, zones, settings),
+        *_unknown_zones("reverse_zones", settings.reverse_zones, zones, settings),
+        *(_badly_spelt(base_domain) or _outside(base_domain, zones)),
+        *(finding for zone in zones for finding in _permissions(service, zone)),
+    ]
+
+
+def unknown(names: Sequence[str], zones: Sequence[Zone]) -> list[str]:
+    """Those of the named zones that are not among these."""
+    return [name for name in names if name not in {zone.name for zone in zones}]
+
+
+def _refused(settings: Settings, problem: DNSError) -> Finding:
+    if isinstance(problem, AuthenticationFailed):
+        setting = "private_key"
+        remedy = "Upload the public key to the user in the console, and copy its fingerprint, user and tenancy."
+    else:
+        setting = "endpoint_url" if settings.endpoint_url and problem.retryable else "compartment_ocid"
+        remedy = "Correct the compartment's OCID, or allow the user's group to manage dns in it."
+    return Finding(setting=setting, problem=str(problem), remedy=remedy)
+
+
+def _unknown_zones(setting: str, named: Sequence[str], zones: Sequence[Zone], settings: Settings) -> Iterator[Finding]:
+    missing = unknown(named, zones)
+    if missing:
+        yield Finding(
+            setting=setting,
+            problem=f"The compartment has no {settings.visibility} zone {listed(missing)} that takes records.",
+            remedy="Create it as a primary zone, name another one, or see that `visibility` and `view_ocid` fit.",
+        )
+
+
+def _badly_spelt(base_domain: str) -> list[Finding]:
+    try:
+        domain_name(base_domain)
+    except NameProblem as problem:
+        remedy = "Write a domain name such as vdi.example.org."
+        return [Finding(setting="base_domain", problem=str(problem), remedy=remedy)]
+    return []
+
+
+def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
+    name, forward = domain_name(base_domain), [zone for zone in zones if not is_reverse(zone)]
+    longest = longest_suffix(name, [zone.name for zone in forward])
+    same = [zone.ocid for zone in forward if zone.name == longest]
+    if longest is None:
+        yield Finding(
+            setting="base_domain",
+            problem=f"{name} lies in no zone ({listed([zone.name for zone in forward]) or 'there are none'}).",
+            remedy="Create its zone, name it in `zones`, or choose a base domain in one of them.",
+        )
+    elif len(same) > 1:
+        yield Finding(
+            setting="view_ocid",
+            problem=f"The zones {listed(same)} are all named {longest}, which holds {name}.",
+            remedy="Name the view of the right one in `view_ocid`.",
+        )
+
+
+def _permissions(service: OCIDNS, zone: Zone) -> Iterator[Finding]:
+    try:
+        service.may_read(zone)
+        service.change(zone, probe(owner_name(f"{_PROBE_LABEL}.{zone.name}")))
+    except (DNSError, Unmet) as problem:
+        yield Finding(
+            setting="reverse_zones" if is_reverse(zone) else "zones",
+            problem=f"Records of the zone {zone.name} cannot be read and written: {problem}",
+            remedy="Allow the user's group to manage dns in the compartment, or name other zones.",
+        )
