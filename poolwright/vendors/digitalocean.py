@@ -24,6 +24,8 @@ CONNECT_TIMEOUT_SECONDS: Final = 5
 READ_TIMEOUT_SECONDS: Final = 30
 PAGE_SIZE: Final = 200
 
+_CONNECTIONS: Final = 32
+
 # DigitalOcean allows 250 calls in any minute and 5,000 in any hour. A bucket gives at most its burst and an interval's
 # refill in any interval, so that these two stay below both.
 _MINUTE: Final = (3.0, 60)
@@ -93,14 +95,23 @@ class Refused(Exception):
 
 def client(account: Account) -> Any:
     """pydo's client of this account: shared by threads, without retries. Raises `Refused` when there is no token."""
-    policies = import_module("azure.core.pipeline.policies")
+    import requests
+    from azure.core.pipeline import policies
+    from azure.core.pipeline.transport import RequestsTransport
+
+    session = requests.Session()
+    session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=_CONNECTIONS))
+    transport = RequestsTransport(
+        session=session,
+        connection_timeout=CONNECT_TIMEOUT_SECONDS,
+        read_timeout=READ_TIMEOUT_SECONDS,
+        connection_verify=str(account.ca_file) if account.ca_file else True,
+    )
     # pydo's types are 21 MB of overloads; read by name, they cost a type checker nothing.
     return import_module("pydo").Client(
         token=_token(account).get_secret_value(),
         endpoint=account.endpoint_url or ENDPOINT,
-        connection_verify=str(account.ca_file) if account.ca_file else True,
-        connection_timeout=CONNECT_TIMEOUT_SECONDS,
-        read_timeout=READ_TIMEOUT_SECONDS,
+        transport=transport,
         # By default pydo repeats what was refused, creations included, and nothing tells two creations from one.
         retry_policy=policies.RetryPolicy.no_retries(),
         redirect_policy=policies.RedirectPolicy.no_redirects(),

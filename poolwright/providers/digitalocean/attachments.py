@@ -1,7 +1,8 @@
 """What is attached to a droplet and would outlive it: reserved IPs and volumes."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.digitalocean.requests import controller_tag
@@ -11,6 +12,8 @@ from poolwright.vendors.shared_read import SharedRead
 
 Items = tuple[Mapping[str, Any], ...]
 
+_RECENT_SECONDS: Final = 3.0
+
 
 class Attachments:
     """Deletes a droplet's reserved IPs before it and its volumes after it. Instances may be shared by threads.
@@ -19,8 +22,9 @@ class Attachments:
     So it is tagged with the mark first.
     """
 
-    def __init__(self, api: API) -> None:
-        self._api = api
+    def __init__(self, api: API, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._api, self._clock = api, clock
+        self._reserved: tuple[float, Items] | None = None
         self._tagged: set[str] = set()
         self._lists: SharedRead[str, Items] = SharedRead(
             self._list, lambda keys: {key: self._list(key) for key in keys}
@@ -28,7 +32,7 @@ class Attachments:
 
     def release(self, droplet: Mapping[str, Any], mark: OwnerMark) -> None:
         """Before the droplet is destroyed. Raises `Refused`; until it did not, the droplet has to stay."""
-        for reserved in self._all("reserved_ips"):
+        for reserved in self._reserved_ips():
             if (reserved.get("droplet") or {}).get("id") == droplet["id"]:
                 self._delete("reserved_ips.delete", reserved["ip"])
         volumes = droplet.get("volume_ids") or ()
@@ -50,6 +54,13 @@ class Attachments:
             self._delete("tags.delete", _server_tag(mark))
             self._tagged.discard(mark.server_id)
         return not left
+
+    def _reserved_ips(self) -> Items:
+        # Only people attach them: what three seconds ago was not attached may be overlooked, as if it came too late.
+        last, now = self._reserved, self._clock()
+        if last is None or now - last[0] >= _RECENT_SECONDS:
+            last = self._reserved = now, self._all("reserved_ips")
+        return last[1]
 
     def _all(self, group: str) -> Items:
         items = self._lists.read(group)

@@ -28,6 +28,7 @@ _CREATING: Final[set[OwnerMark]] = set()
 
 _ALL: Final = "all droplets"
 _ASK_AGAIN_SECONDS: Final = 60.0
+_RECENT_SECONDS: Final = 3.0
 _REMEMBERED: Final = 10_000
 
 
@@ -37,6 +38,8 @@ class _Asked(NamedTuple):
     at_seconds: float
     listed: bool
     """It was seen in a list before: once lists lack it, it is gone. Otherwise lists may merely lag behind."""
+    bare: bool
+    """No volume was attached to it."""
 
 
 @contextmanager
@@ -63,6 +66,13 @@ class Droplets:
         )
         self._asked: dict[int, _Asked] = {}
         self._surplus: set[int] = set()
+        self._last: tuple[float, Listing] | None = None
+
+    def recent(self) -> Listing | None:
+        """All of them as they were at most three seconds ago, where a list is that young. It costs no call, and is good
+        for what is there: that something is not there takes a fresh list."""
+        last = self._last
+        return last[1] if last and self._clock() - last[0] < _RECENT_SECONDS else None
 
     def listing(self) -> Listing:
         """All of them, by a call that began after this one did; threads that ask at the same time share it."""
@@ -110,7 +120,8 @@ class Droplets:
                 return
             if refused.fault is not Fault.MISSING:
                 raise
-        self._remember(number, _Asked(self._clock(), listed or (asked is not None and asked.listed)))
+        bare = not droplet.get("volume_ids") and (asked is None or asked.bare)
+        self._remember(number, _Asked(self._clock(), listed or (asked is not None and asked.listed), bare))
 
     def destroy_surplus(self, droplet: Droplet, *, listed: bool) -> None:
         """Destroy one too many. As long as DigitalOcean refuses, which it does while it makes the droplet, each list
@@ -126,6 +137,11 @@ class Droplets:
         """Whether a list without it proves that it is gone: it was in one before, and its destruction was asked."""
         asked = self._asked.get(number)
         return asked is not None and asked.listed
+
+    def was_bare(self, number: int) -> bool:
+        """Whether this process had it destroyed and it had no volumes."""
+        asked = self._asked.get(number)
+        return asked is not None and asked.bare
 
     def report(self, droplet: Droplet, mark: OwnerMark) -> VM:
         """The droplet as a VM."""
@@ -143,6 +159,12 @@ class Droplets:
         return {key: self._list(key) for key in keys}
 
     def _list(self, _: str) -> Listing:
+        began = self._clock()
+        listing = self._ask()
+        self._last = began, listing
+        return listing
+
+    def _ask(self) -> Listing:
         tag = controller_tag(self._controller_id)
         try:
             return self._api.listing("droplets.list", "droplets", tag_name=tag)

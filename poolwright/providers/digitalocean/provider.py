@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pydantic import SecretStr
 
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark, machine_name
-from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec
+from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.digitalocean import requests
 from poolwright.providers.digitalocean.attachments import Attachments
 from poolwright.providers.digitalocean.checks import check
@@ -21,6 +21,9 @@ from poolwright.vendors.digitalocean import API, Listing, Refused
 from poolwright.vendors.faults import Fault
 
 _REMEMBERED: Final = 1_000
+_RECENT_SECONDS: Final = 3.0
+
+_Value = TypeVar("_Value")
 
 
 def open_provider(settings: Mapping[str, Any], controller_id: str) -> "DigitalOceanProvider":
@@ -40,7 +43,10 @@ class DigitalOceanProvider:
         self._api = API(settings)
         self._droplets = Droplets(self._api, controller_id, clock=clock)
         self._named = NamedThings(self._api, settings, clock=clock)
-        self._attachments = Attachments(self._api)
+        self._attachments = Attachments(self._api, clock=clock)
+        self._clock = clock
+        self._missed: dict[str, float] = {}
+        """Server -> when a search that found nothing for it began."""
         self._made: dict[str, int] = {}
         """Server -> number of the droplet that this process made: lists may lag behind a creation."""
 
@@ -72,8 +78,12 @@ class DigitalOceanProvider:
         with translated():
             if mark.controller_id != self._controller_id:
                 return None
+            began = self._clock()
             found = self._droplets.marked(mark, self._droplets.listing())
-            return self._droplets.report(found[0], mark) if found else None
+            if found:
+                return self._droplets.report(found[0], mark)
+            _put(self._missed, mark.server_id, began)
+            return None
 
     def create(self, spec: VMSpec) -> VM:
         """See the protocol. Of several droplets for the server, which only a race of two workers can make, the oldest
@@ -83,7 +93,7 @@ class DigitalOceanProvider:
         # Before anything is asked: what can never succeed is refused without a call.
         requests.body(self._settings, spec, ())
         with translated(), alone(spec.mark):
-            existing = self._settled(spec.mark, self._made_before(spec.mark))
+            existing = None if self._just_missed(spec.mark) else self._settled(spec.mark, self._made_before(spec.mark))
             if existing is not None:
                 _refuse_busy(existing)
                 return self._droplets.report(existing, spec.mark)
@@ -95,12 +105,11 @@ class DigitalOceanProvider:
         """See the protocol. Raises `Conflict` for a droplet of ours that was renamed."""
         with translated():
             number = _number_of(reference)
+            waiting = self._listed(self._droplets.recent(), number)
+            if waiting and not _is_ready(waiting):
+                return self._owned(waiting, reference)
             droplet = self._listed(self._droplets.listing(), number) or self._droplets.get(number)
-            mark = requests.mark_of(droplet, self._controller_id) if droplet else None
-            if droplet is None or mark is None:
-                self._refuse_renamed(droplet)
-                raise NotFound(f"droplet {reference} does not exist; it was deleted, or is not of this controller")
-            return self._droplets.report(droplet, mark)
+            return self._owned(droplet, reference)
 
     def list_owned(self) -> Sequence[VM]:
         """See the protocol. Droplets that were renamed are left out: nothing tells whose they are."""
@@ -117,15 +126,16 @@ class DigitalOceanProvider:
         if mark.controller_id != self._controller_id:
             raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
         with translated():
+            recent = self._droplets.recent()
+            if recent and self._remove(self._droplets.marked(mark, recent), mark, listed=True):
+                return False
             listing = self._droplets.listing()
-            listed = self._droplets.marked(mark, listing)
-            unlisted = [] if listed else self._unlisted(mark, reference, listing)
-            for droplet in (*listed, *unlisted):
-                self._remove(droplet, mark, listed=droplet in listed)
-            if listed or unlisted:
+            if self._remove(self._droplets.marked(mark, listing), mark, listed=True):
+                return False
+            if self._remove(self._unlisted(mark, reference, listing), mark, listed=False):
                 return False
             self._made.pop(mark.server_id, None)
-            return self._attachments.clear(mark) if self._settings.delete_attached else True
+            return self._is_cleared(mark, reference)
 
     def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:  # noqa: ARG002
         """Raises `InvalidSettings`: `capabilities` promises no scripts in the guest."""
@@ -134,6 +144,13 @@ class DigitalOceanProvider:
     def password(self, reference: str) -> SecretStr | None:  # noqa: ARG002
         """None, always: `capabilities` promises no passwords."""
         return None
+
+    def _owned(self, droplet: Droplet | None, reference: str) -> VM:
+        mark = requests.mark_of(droplet, self._controller_id) if droplet else None
+        if droplet is None or mark is None:
+            self._refuse_renamed(droplet)
+            raise NotFound(f"droplet {reference} does not exist; it was deleted, or is not of this controller")
+        return self._droplets.report(droplet, mark)
 
     def _make(self, spec: VMSpec) -> Droplet:
         with creating():
@@ -146,9 +163,7 @@ class DigitalOceanProvider:
             if not isinstance(answer, Mapping) or not isinstance(answer.get("droplet"), Mapping):
                 raise Refused(Fault.UNKNOWN, "droplets.create: the answer has no droplet")
         droplet: Droplet = answer["droplet"]
-        self._made[spec.mark.server_id] = int(droplet["id"])
-        while len(self._made) > _REMEMBERED:
-            self._made.pop(next(iter(self._made)), None)
+        _put(self._made, spec.mark.server_id, int(droplet["id"]))
         return droplet
 
     def _made_before(self, mark: OwnerMark) -> Droplet | None:
@@ -201,14 +216,42 @@ class DigitalOceanProvider:
                 f"{requests.controller_tag(self._controller_id)} from it to keep it"
             )
 
-    def _remove(self, droplet: Droplet, mark: OwnerMark, *, listed: bool) -> None:
-        if self._settings.delete_attached and not self._droplets.is_leaving(droplet):
-            self._attachments.release(droplet, mark)
-        self._droplets.destroy(droplet, listed=listed)
+    def _remove(self, droplets: Sequence[Droplet], mark: OwnerMark, *, listed: bool) -> bool:
+        """Ask for the destruction of these; whether there were any."""
+        for droplet in droplets:
+            if self._settings.delete_attached and not self._droplets.is_leaving(droplet):
+                self._attachments.release(droplet, mark)
+            self._droplets.destroy(droplet, listed=listed)
+        return bool(droplets)
+
+    def _is_cleared(self, mark: OwnerMark, reference: str | None) -> bool:
+        number = int(reference) if reference and reference.isdecimal() else None
+        nothing_to_clear = number is not None and self._droplets.was_bare(number)
+        return nothing_to_clear or not self._settings.delete_attached or self._attachments.clear(mark)
+
+    def _just_missed(self, mark: OwnerMark) -> bool:
+        # `find` comes right before `create`, and what it saw is good enough once: what comes up in between, another
+        # worker's, is settled after the creation as it always is.
+        began = self._missed.pop(mark.server_id, None)
+        known = mark.server_id in self._made
+        return began is not None and not known and self._clock() - began < _RECENT_SECONDS
 
     @staticmethod
-    def _listed(listing: Listing, number: int) -> Droplet | None:
-        return next((droplet for droplet in listing.items if droplet["id"] == number), None)
+    def _listed(listing: Listing | None, number: int) -> Droplet | None:
+        items = listing.items if listing else ()
+        return next((droplet for droplet in items if droplet["id"] == number), None)
+
+
+def _put(memory: dict[str, _Value], key: str, value: _Value) -> None:
+    """Remember it, and forget the oldest of too many."""
+    memory[key] = value
+    for oldest in list(memory)[:-_REMEMBERED]:
+        memory.pop(oldest, None)
+
+
+def _is_ready(droplet: Droplet) -> bool:
+    # Whoever waits for it is told "not yet" by a list of a moment ago, and everything else by a fresh one.
+    return requests.state_of(droplet) is not VMState.PENDING and requests.addresses_of(droplet)[0] is not None
 
 
 def _refuse_busy(droplet: Droplet) -> None:
