@@ -21,6 +21,7 @@ REGION = "us-east4"
 ZONES = tuple(f"{REGION}-{letter}" for letter in "abc")
 MACHINE_TYPES = ("e2-small", "e2-standard-2", "n1-standard-4", "g2-standard-4")
 PAGE = 25
+NOTHING: frozenset[str] = frozenset()
 _API = f"/compute/v1/projects/{PROJECT}"
 _LINK = f"https://www.googleapis.com{_API}"
 _LIVES = ("PROVISIONING", "STAGING", "STAGING", "RUNNING")
@@ -65,6 +66,8 @@ class Project:
     """Request id -> its operation."""
     failures: dict[str, Sequence[str]] = field(default_factory=dict)
     """Zone -> code and message with which creations fail there, after they were accepted."""
+    failing: dict[str, Sequence[str]] = field(default_factory=dict)
+    """Name of an operation -> code and message with which it fails at the next tick."""
     failing_at_once: bool = True
     """The answer to a creation that fails says so already."""
     hides_new_instances: bool = False
@@ -90,33 +93,33 @@ class ComputeEngine:
         lists = frozenset({"filter", "maxResults", "pageToken"})
         zone = r"/zones/([a-z0-9-]+)"
         for method, path, answer, parameters in (
-            ("GET", "", self._described, frozenset[str]()),
+            ("GET", "", self._described, NOTHING),
             ("POST", f"{zone}/instances", self._insert, frozenset({"requestId"})),
-            ("GET", f"{zone}/instances/([^/]+)", self._get_instance, frozenset[str]()),
+            ("GET", f"{zone}/instances/([^/]+)", self._get_instance, NOTHING),
             ("DELETE", f"{zone}/instances/([^/]+)", self._delete_instance, frozenset({"requestId"})),
             ("DELETE", f"{zone}/disks/([^/]+)", self._delete_disk, frozenset({"requestId"})),
             ("GET", "/aggregated/instances", self._list_instances, lists),
             ("GET", "/aggregated/disks", self._list_disks, lists),
             ("GET", f"{zone}/operations", self._list_operations, lists),
-            ("GET", f"{zone}/machineTypes/([^/]+)", self._one_of("machineTypes", MACHINE_TYPES), frozenset[str]()),
+            ("GET", f"{zone}/machineTypes/([^/]+)", self._one_of("machineTypes", MACHINE_TYPES), NOTHING),
             (
                 "GET",
                 f"{zone}/diskTypes/([^/]+)",
                 self._one_of("diskTypes", ("pd-balanced", "pd-ssd")),
-                frozenset[str](),
+                NOTHING,
             ),
             (
                 "GET",
                 f"{zone}/acceleratorTypes/([^/]+)",
                 self._one_of("acceleratorTypes", ("nvidia-tesla-t4",)),
-                frozenset[str](),
+                NOTHING,
             ),
-            ("GET", "/zones/([^/]+)", self._known("zones", ZONES), frozenset[str]()),
-            ("GET", "/global/networks/([^/]+)", self._known("global/networks", ("default",)), frozenset[str]()),
-            ("GET", "/global/images/family/(linux)", lambda _, __: self.images["linux-1"], frozenset[str]()),
-            ("GET", "/global/images/([^/]+)", self._image, frozenset[str]()),
-            ("GET", f"/regions/{REGION}/subnetworks/(desktops)", self._described, frozenset[str]()),
-            ("POST", f"/regions/{REGION}/subnetworks/(desktops)/testIamPermissions", self._permit, frozenset[str]()),
+            ("GET", "/zones/([^/]+)", self._known("zones", ZONES), NOTHING),
+            ("GET", "/global/networks/([^/]+)", self._known("global/networks", ("default",)), NOTHING),
+            ("GET", "/global/images/family/(linux)", lambda _, __: self.images["linux-1"], NOTHING),
+            ("GET", "/global/images/([^/]+)", self._image, NOTHING),
+            ("GET", f"/regions/{REGION}/subnetworks/(desktops)", self._described, NOTHING),
+            ("POST", f"/regions/{REGION}/subnetworks/(desktops)/testIamPermissions", self._permit, NOTHING),
         ):
             self._routes.append((method, re.compile(_API + path), answer, parameters))
 
@@ -142,8 +145,8 @@ class ComputeEngine:
     def tick(self) -> None:
         """Let some time pass."""
         for operation in self.state.operations:
-            if operation["status"] == "RUNNING" and "error" in operation:
-                self._end(operation)
+            if operation["status"] == "RUNNING" and operation["name"] in self.state.failing:
+                self._fail(operation)
         for key, disk in list(self.state.disks.items()):
             if disk["status"] == "DELETING":
                 del self.state.disks[key]
@@ -195,20 +198,23 @@ class ComputeEngine:
             return known
         self._refuse_unknown(body, zone)
         name = body["name"]
-        for kind, things in (("instances", self.state.instances), ("disks", self.state.disks)):
-            if (zone, name) in things:
-                path = f"projects/{PROJECT}/zones/{zone}/{kind}/{name}"
-                raise Refusal(409, "alreadyExists", f"The resource '{path}' already exists")
+        if zone not in self.state.failures:
+            self._refuse_taken(name, zone)
         operation = self._operation(zone, "insert", name, request_id)
         if zone in self.state.failures:
-            code, message = self.state.failures[zone]
-            operation |= {"error": {"errors": [{"code": code, "message": message}]}, "httpErrorStatusCode": 503}
+            self.state.failing[operation["name"]] = self.state.failures[zone]
             if self.state.failing_at_once:
-                self._end(operation)
+                self._fail(operation)
         else:
             self._make(body, zone, operation)
         self.state.requests[request_id or ""] = operation
         return operation
+
+    def _refuse_taken(self, name: str, zone: str) -> None:
+        for kind, things in (("instances", self.state.instances), ("disks", self.state.disks)):
+            if (zone, name) in things:
+                path = f"projects/{PROJECT}/zones/{zone}/{kind}/{name}"
+                raise Refusal(409, "alreadyExists", f"The resource '{path}' already exists")
 
     def _refuse_unknown(self, body: Body, zone: str) -> None:
         if zone not in ZONES:
@@ -357,6 +363,11 @@ class ComputeEngine:
 
     def _end(self, operation: Body) -> None:
         operation |= {"status": "DONE", "progress": 100, "endTime": _now()}
+
+    def _fail(self, operation: Body) -> None:
+        code, message = self.state.failing.pop(operation["name"])
+        operation |= {"error": {"errors": [{"code": code, "message": message}]}, "httpErrorStatusCode": 503}
+        self._end(operation)
 
     def _one_of(self, kind: str, names: Sequence[str]) -> Callable[[Request, str, str], Body]:
         def answer(_: Request, zone: str, name: str) -> Body:

@@ -63,6 +63,8 @@ def provider_error(doing: str, trouble: gcp.Trouble, *, creating: bool = False) 
 
 def failure_of(operation: compute_v1.Operation) -> gcp.Trouble | None:
     """Why an accepted operation came to nothing; None for one that did not, or not yet."""
+    if operation.status != compute_v1.Operation.Status.DONE:
+        return None
     told = operation.error.errors
     if not told and operation.http_error_status_code < 400:
         return None
