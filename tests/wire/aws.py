@@ -94,6 +94,13 @@ class AWSHarness:
             case Fault.STALE_LIST:
                 return self._stale_lists()
 
+    @contextmanager
+    def pages_of(self, size: int) -> Iterator[None]:
+        """Answer with so few things at a time until the block ends."""
+        self.ec2.page_size = size
+        yield
+        self.ec2.page_size = None
+
     def pass_time(self) -> None:
         self.now += 1
         self.ec2.pass_time()

@@ -7,12 +7,14 @@ states that take their time, answers that lag behind, spot interruptions, and pa
 import base64
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from html import escape
 from typing import Any, Final
 from unittest.mock import patch
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -69,6 +71,7 @@ class EC2:
     def __init__(self) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+        self._lock = threading.RLock()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.complaints: list[str] = []
         self.empty()
@@ -86,6 +89,7 @@ class EC2:
         self.hidden: set[str] = set()
         self.lists_lag = False
         self.password_after_ticks = 1
+        self.page_size: int | None = None
         self._interrupted: dict[str, str] = {}
         self._ticks: dict[str, int] = {}
 
@@ -105,7 +109,8 @@ class EC2:
     def security_group(self) -> str:
         """The default VPC's default group."""
         vpc_id = self.backend.get_default_vpc().id
-        return next(one.id for one in self.backend.groups[vpc_id].values() if one.name == "default")
+        group_id: str = next(one.id for one in self.backend.groups[vpc_id].values() if one.name == "default")
+        return group_id
 
     @property
     def backend(self) -> Any:
@@ -120,23 +125,25 @@ class EC2:
         action = form["Action"]
         if form.get("DryRun") == "true" and action != "RunInstances":
             return error("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
-        special = {
+        answers = {
             "RunInstances": self._run_instances,
             "TerminateInstances": self._terminate_instances,
             "DescribeInstances": self._describe_instances,
             "DescribeSpotInstanceRequests": self._describe_spot_instance_requests,
             "GetPasswordData": self._get_password_data,
         }
-        return special[action](request, form) if action in special else self._forward(request)
+        with self._lock:
+            return answers[action](request, form) if action in answers else self._forward(request)
 
     def pass_time(self) -> None:
-        """What is under way comes one step on."""
-        for instance in self.instances():
-            self._ticks[instance.id] = self._ticks.get(instance.id, 0) + 1
-            if instance._state.name == "pending":
-                instance._state.name, instance._state.code = "running", 16
-            elif instance._state.name == "shutting-down":
-                self.end(instance.id)
+        """What is under way comes one step on. May be called while requests are answered."""
+        with self._lock:
+            for instance in self.instances():
+                self._ticks[instance.id] = self._ticks.get(instance.id, 0) + 1
+                if instance._state.name == "pending":
+                    instance._state.name, instance._state.code = "running", 16
+                elif instance._state.name == "shutting-down":
+                    self.end(instance.id)
 
     def instances(self) -> Sequence[Any]:
         """All instances, those that have ended included."""
@@ -218,7 +225,7 @@ class EC2:
     def _describe_instances(self, request: Request, form: Form) -> Response:
         by_id = any(name.startswith("InstanceId.") for name in form)
         with self._without(self.hidden if by_id else self.hidden | self.hidden_from_lists):
-            return self._forward(request)
+            return self._forward(request if self.page_size is None else _with(request, MaxResults=self.page_size))
 
     def _describe_spot_instance_requests(self, request: Request, form: Form) -> Response:
         codes = {value for name, value in form.items() if re.fullmatch(r"Filter\.\d+\.Value\.\d+", name)}
@@ -234,7 +241,7 @@ class EC2:
         instance = self.instance(form["InstanceId"])
         data = ""
         if self._ticks.get(instance.id, 0) > self.password_after_ticks:
-            public = load_ssh_public_key(self.backend.keypairs[instance.key_name].material_public)
+            public = load_ssh_public_key(self.backend.key_pairs[instance.key_name].material_public)
             assert isinstance(public, RSAPublicKey)
             data = base64.b64encode(public.encrypt(PASSWORD.encode(), PKCS1v15())).decode()
         return _answer("GetPasswordData", f"<instanceId>{instance.id}</instanceId><passwordData>{data}</passwordData>")
@@ -247,7 +254,7 @@ class EC2:
             request.raw_path,
             "http://127.0.0.1/",
             method=request.method,
-            headers=list(request.headers.items()),
+            headers=[(name, value) for name, value in request.headers.items() if name != "content-length"],
             data=request.body,
         )
         with patch.multiple(settings, **_STRICT):
@@ -276,6 +283,11 @@ class EC2:
             thing = re.match(r"(NetworkInterface\.\d+\.|BlockDeviceMapping\.\d+\.Ebs\.)", name)
             if thing and form.get(f"{thing[0]}DeleteOnTermination") != "true":
                 self.complaints.append(f"{thing[0]} would outlive its instance")
+
+
+def _with(request: Request, **parameters: object) -> Request:
+    form = {**form_of(request), **{name: str(value) for name, value in parameters.items()}}
+    return replace(request, body=urlencode(form).encode())
 
 
 def _tags_for(form: Form, kind: str) -> Mapping[str, str]:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_public_key
@@ -13,6 +13,8 @@ from poolwright.providers.aws.calls import Calls
 from poolwright.providers.aws.marks import CONTROLLER_TAG, tag_list
 from poolwright.providers.aws.settings import Settings, rsa_private_key
 from poolwright.providers.errors import InvalidSettings
+
+_SHORTEST_PASSWORD: Final = 6
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import TagSpecificationTypeDef
@@ -60,8 +62,10 @@ def decrypted_password(settings: Settings, data: str) -> SecretStr | None:
     try:
         password = rsa_private_key(settings.ssh_private_key).decrypt(base64.b64decode(data), PKCS1v15()).decode()
     except ValueError:
-        # cryptography answers a wrong key with noise where the message lets it, which is no text.
+        password = ""
+    # With a wrong key OpenSSL gives random bytes rather than an error: by chance text, but hardly a password.
+    if len(password) < _SHORTEST_PASSWORD or not password.isprintable():
         raise InvalidSettings(
             "the Windows password was encrypted for another key; give the ssh_private_key that belongs to the key pair"
-        ) from None
+        )
     return SecretStr(password)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
@@ -39,7 +40,7 @@ def _free_tag_names(tags: Mapping[str, str]) -> Mapping[str, str]:
 def _readable_public_key(text: str) -> str:
     try:
         load_ssh_public_key(text.strip().encode())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise ValueError("ssh_public_key is no public key; write it as one line that begins with ssh-rsa") from None
     return text.strip()
 
@@ -50,7 +51,7 @@ def rsa_private_key(secret: SecretStr) -> RSAPrivateKey:
     load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in data else load_pem_private_key
     try:
         key = load(data, password=None)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, RSAPrivateKey):
         raise ValueError(  # noqa: TRY004 (pydantic reports ValueErrors)

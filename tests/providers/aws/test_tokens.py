@@ -1,0 +1,107 @@
+"""One VM for one token, also where EC2's memory or sight fails."""
+
+import pytest
+
+from poolwright.providers.aws.provider import AWSProvider
+from poolwright.providers.base import VMState
+from poolwright.providers.errors import Conflict, NotFound
+from tests.conformance.base import until_gone, until_running
+from tests.conformance.specs import OURS, SCRIPT, mark_of, spec_of
+from tests.wire.aws import AWSHarness
+from tests.wire.ec2 import asks_for
+
+
+class TestATokenWhoseInstanceHasEnded:
+    def test_is_not_given_back_as_a_live_vm(self, account: AWSHarness, provider: AWSProvider) -> None:
+        first = provider.create(spec_of("a"))
+        account.ec2.end(first.reference, "Server.InternalError")
+        second = until_running(account, provider, provider.create(spec_of("a")))
+        assert second.reference != first.reference
+        assert [vm.reference for vm in provider.list_owned()] == [second.reference]
+
+    def test_moves_on_again_and_again(self, account: AWSHarness, provider: AWSProvider) -> None:
+        seen = set()
+        for _ in range(3):
+            vm = provider.create(spec_of("a"))
+            seen.add(vm.reference)
+            account.ec2.end(vm.reference, "Server.SpotInstanceTermination")
+        assert len(seen) == 3
+
+    def test_costs_no_more_calls_while_ec2_shows_it(self, account: AWSHarness, provider: AWSProvider) -> None:
+        account.ec2.end(provider.create(spec_of("a")).reference)
+        account.server.requests.clear()
+        provider.create(spec_of("a"))
+        assert account.server.count(asks_for("RunInstances")) == 1
+
+    def test_moves_on_when_only_the_creation_tells_that_it_ended(
+        self, account: AWSHarness, provider: AWSProvider
+    ) -> None:
+        first = provider.create(spec_of("a"))
+        account.ec2.end(first.reference)
+        form, answer = next(iter(account.ec2.answers.values()))
+        ended = answer.body.replace(b"pending", b"terminated")
+        account.ec2.answers[form["ClientToken"]] = form, type(answer)(200, ended, answer.headers)
+        account.ec2.purge(first.reference)
+        assert provider.create(spec_of("a")).reference != first.reference
+
+
+class TestATokenThatWasUsedForAnotherRequest:
+    def test_is_a_conflict_until_the_instance_is_seen_and_then_adopts_it(
+        self, account: AWSHarness, provider: AWSProvider
+    ) -> None:
+        account.ec2.lists_lag = True
+        first = provider.create(spec_of("a"))
+        with pytest.raises(Conflict):
+            provider.create(spec_of("a", script=SCRIPT + "# changed\n"))
+        account.ec2.hidden_from_lists.clear()
+        assert provider.create(spec_of("a", script=SCRIPT + "# changed\n")).reference == first.reference
+
+
+class TestAnInstanceThatEc2DoesNotShowYet:
+    def test_is_not_found_and_not_gone(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vm = provider.create(spec_of("a"))
+        account.ec2.hidden.add(vm.reference)
+        with pytest.raises(NotFound):
+            provider.get(vm.reference)
+        assert provider.delete(mark_of("a"), vm.reference) is False
+        account.ec2.hidden.clear()
+        until_gone(account, provider, mark_of("a"), vm.reference)
+        assert account.leftovers() == []
+
+    def test_is_gone_after_a_minute_of_looks(self, account: AWSHarness, provider: AWSProvider) -> None:
+        assert provider.delete(mark_of("a"), "i-00000000000000000") is False
+        account.now += 61
+        assert provider.delete(mark_of("a"), "i-00000000000000000") is True
+        assert provider.delete(mark_of("a"), "i-00000000000000000") is True
+
+    def test_one_that_was_purged_after_its_end_is_gone_too(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vm = provider.create(spec_of("a"))
+        until_gone(account, provider, mark_of("a"), vm.reference)
+        account.ec2.purge(vm.reference)
+        assert provider.delete(mark_of("a"), None) is True
+        until_gone(account, provider, mark_of("a"), vm.reference)
+
+
+class TestAnInstanceThatEndedByItself:
+    def test_is_broken_and_says_why(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vm = provider.create(spec_of("a"))
+        account.ec2.end(vm.reference, "Client.VolumeLimitExceeded")
+        seen = provider.get(vm.reference)
+        assert seen.state is VMState.BROKEN
+        assert "Client.VolumeLimitExceeded" in (seen.problem or "")
+
+    def test_is_neither_listed_nor_found(self, account: AWSHarness, provider: AWSProvider) -> None:
+        account.ec2.end(provider.create(spec_of("a")).reference, "Server.InternalError")
+        assert provider.list_owned() == []
+        assert provider.find(mark_of("a")) is None
+
+    def test_one_that_somebody_terminated_is_not_found(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vm = provider.create(spec_of("a"))
+        account.ec2.end(vm.reference)
+        with pytest.raises(NotFound):
+            provider.get(vm.reference)
+
+    def test_a_stopped_one_says_so(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vm = until_running(account, provider, account.open(OURS).create(spec_of("a")))
+        account.ec2.instance(vm.reference).stop()
+        assert provider.get(vm.reference).state is VMState.STOPPED
