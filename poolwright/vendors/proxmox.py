@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, SecretStr, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.faults import Fault
@@ -46,6 +46,9 @@ _BY_WORDS: Final[Sequence[tuple[re.Pattern[str], Fault]]] = tuple(
         (r"(storage|pool|snapshot|bridge) '[^']*' (does not exist|is disabled)|only root can", Fault.INVALID),
     )
 )
+_WORD: Final = r"[A-Za-z][A-Za-z0-9.\-_]+"
+_USER: Final = re.compile(rf"[^\s:/!@]+@{_WORD}(!{_WORD})?")
+_TOKEN: Final = re.compile(rf"([^\s:/!@]+@{_WORD}!)?{_WORD}")
 _NO_POOL: Final = re.compile(r"pool '[^']*' does not exist")
 
 
@@ -61,14 +64,26 @@ def _checked_host(host: str) -> str:
     return f"https://{name}:{port}"
 
 
+def _checked_user(name: str) -> str:
+    if not _USER.fullmatch(name):
+        raise ValueError(f"{name!r} is no user of Proxmox VE; write it with its realm, as in poolwright@pve")
+    return name
+
+
+def _checked_token(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{name!r} is no API token's name; write it as in desks, or poolwright@pve!desks")
+    return name
+
+
 class Account(Model):
     """A user or API token of a Proxmox VE cluster."""
 
     host: Annotated[str, AfterValidator(_checked_host)]
     """Any node of the cluster, or a name that leads to one that works: `pve.example.com`, `https://10.0.0.5:8006`."""
-    username: str = Field(pattern=r"^[^\s:/!@]+@[A-Za-z][A-Za-z0-9.\-_]+(![A-Za-z][A-Za-z0-9.\-_]+)?$")
+    username: Annotated[str, AfterValidator(_checked_user)]
     """With its realm: `poolwright@pve`. `poolwright@pve!token-name` names the token, too."""
-    token_name: str | None = Field(default=None, pattern=r"^([^\s:/!@]+@[^\s:/!@]+!)?[A-Za-z][A-Za-z0-9.\-_]+$")
+    token_name: Annotated[str, AfterValidator(_checked_token)] | None = None
     """Name of the user's API token: `poolwright`, or in full `poolwright@pve!poolwright`."""
     token_value: SecretStr | None = None
     """The token's secret (a UUID). Either this or `password`."""
