@@ -1,171 +1,29 @@
 """Google Cloud DNS under the suite: Google's login and our calls against a stand-in for the service."""
 
-import itertools
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
-from poolwright.dns.base import DNSProvider
-from poolwright.dns.names import longest_suffix
-from poolwright.dns.registry import open_dns_provider
 from tests.dns.conformance import DNSConformance
-from tests.dns.harness import Fault, Feature, Seen
+from tests.dns.google_account import GoogleHarness, Rig, empty_project, serving
+from tests.dns.harness import Fault, Feature
 from tests.dns.ownership import Races
 from tests.dns.writing import Listing, Writing
-from tests.wire.google_dns import GoogleDNSService, refusal
-from tests.wire.guard import only_this_machine
-from tests.wire.server import Answer, Cut, Request, WireServer
-
-ZONE = "vdi.test"
-ZONES = {
-    "vdi-test": ZONE,
-    "agents": f"agents.{ZONE}",
-    "reverse-4": "2.0.192.in-addr.arpa",
-    "reverse-6": "8.b.d.0.1.0.0.2.ip6.arpa",
-}
-FAULTS: Mapping[Fault, Answer] = {
-    Fault.AUTHENTICATION: refusal(401, "authError", "Invalid Credentials"),
-    Fault.PERMISSION: refusal(403, "forbidden", "Forbidden"),
-    # What is not to be waited for in a test is a pause of no seconds.
-    Fault.THROTTLED: refusal(403, "rateLimitExceeded", "Rate Limit Exceeded", {"retry-after": "0"}),
-    Fault.TRANSIENT: Cut.BEFORE,
-}
-
-_projects = itertools.count(1)
-
-
-class Rig(NamedTuple):
-    """What all cases share."""
-
-    service: GoogleDNSService
-    server: WireServer
-    key: str
-    """The service account's key file."""
-
-
-class GoogleHarness:
-    """A project with zones of every sort, of which the public ones that have records of their own are meant."""
-
-    base_domain = ZONE
-
-    def __init__(self, rig: Rig, visibility: str) -> None:
-        self._service, self._server, self._key = service, _, _ = rig
-        self._visibility = visibility
-        # Each case has a project of its own, and so a pace of its own.
-        service.clear(f"project-{next(_projects)}")
-        other = {"public": "private", "private": "public"}[visibility]
-        for resource, name in ZONES.items():
-            service.add_zone(resource, name, visibility)
-            service.add_zone(f"{resource}-{other}", name, other)
-        service.add_zone("forwarded", f"deeper.agents.{ZONE}", visibility, forwardingConfig={"targetNameServers": []})
-        self._untouched = {name: dict(records) for name, records in service.records.items() if name not in ZONES}
-
-    def open(self, controller_id: str) -> DNSProvider:
-        return open_dns_provider("google", self.settings(), controller_id)
-
-    def open_misconfigured(self) -> tuple[DNSProvider, Sequence[str]]:
-        wrong = {"zones": ["vdi-test", "no-such-zone"], "reverse_zones": ["forwarded"]}
-        return open_dns_provider("google", {**self.settings(), **wrong}, "controller-1"), list(wrong)
-
-    def provoke(self, fault: Fault) -> AbstractContextManager[None]:
-        if fault is Fault.LOST_RESPONSE:
-            return self._server.fault(Cut.AFTER, is_change)
-        return self._server.fault(FAULTS[fault])
-
-    def meanwhile(self, step: Callable[[], None]) -> None:
-        self._service.before_next_change = step
-
-    def write(self, name: str, kind: str, data: str) -> None:
-        zone = self._zone(name)
-        there = self._service.records[zone].get((f"{name}.", kind), {})
-        self._service.put(zone, f"{name}.", kind, [*there.get("rrdatas", []), data])
-
-    def remove(self, name: str, kind: str) -> None:
-        self._service.records[self._zone(name)].pop((f"{name}.", kind), None)
-
-    def seen(self) -> frozenset[Seen]:
-        for name, records in self._untouched.items():
-            assert self._service.records[name] == records
-        return frozenset(
-            Seen(name.removesuffix("."), kind, data)
-            for zone, dns_name in ZONES.items()
-            for (name, kind), one in self._service.records[zone].items()
-            if not (name == f"{dns_name}." and kind in ("SOA", "NS"))
-            for data in one["rrdatas"]
-        )
-
-    def ttl_seconds(self, name: str, kind: str) -> int:
-        return int(self._service.records[self._zone(name)][f"{name}.", kind]["ttl"])
-
-    def secrets(self) -> Sequence[str]:
-        lines = json.loads(self._key)["private_key"].split("\n")
-        return [self._key, *(line for line in lines if line and "--" not in line)]
-
-    def settings(self) -> dict[str, Any]:
-        return {
-            "project": self._service.project,
-            "credentials_json": self._key,
-            "endpoint_url": self._server.url,
-            "visibility": self._visibility,
-        }
-
-    def _zone(self, name: str) -> str:
-        dns_name = longest_suffix(name, ZONES.values())
-        return next(resource for resource, one in ZONES.items() if one == dns_name)
-
-
-def is_change(request: Request) -> bool:
-    return request.path.endswith("/changes")
 
 
 @pytest.fixture(scope="module")
-def service_account() -> tuple[str, rsa.RSAPublicKey]:
-    """A service account's key file, and the public half of the key in it."""
-    # A key of the usual length takes 80 ms to read, each time that a provider is opened.
-    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    told = {
-        "type": "service_account",
-        "project_id": "project-0",
-        "private_key_id": "0123456789",
-        "private_key": private.decode(),
-        "client_email": "poolwright@project-0.iam.gserviceaccount.com",
-        "client_id": "1",
-        "token_uri": "https://oauth2.googleapis.com/token",
-    }
-    return json.dumps(told), key.public_key()
-
-
-@pytest.fixture(scope="module")
-def rig(service_account: tuple[str, rsa.RSAPublicKey]) -> Iterator[Rig]:
-    service = GoogleDNSService(service_account[1])
-    with WireServer(service) as server:
-        yield Rig(service, server, service_account[0])
-
-
-@pytest.fixture
-def visibility() -> str:
-    return "public"
-
-
-@pytest.fixture
-def harness(rig: Rig, visibility: str) -> Iterator[GoogleHarness]:
-    with only_this_machine() as left:
-        yield GoogleHarness(rig, visibility)
-    assert not left
-    complaints, rig.service.complaints = rig.service.complaints, []
-    assert not complaints
+def rig() -> Iterator[Rig]:
+    with serving() as rig:
+        yield rig
 
 
 class TestGoogle(DNSConformance):
     abilities = frozenset({*Fault, *Feature})
+
+    @pytest.fixture
+    def harness(self, rig: Rig) -> Iterator[GoogleHarness]:
+        with empty_project(rig) as harness:
+            yield harness
 
 
 class TestGooglePrivate(Writing, Listing, Races):
@@ -174,5 +32,6 @@ class TestGooglePrivate(Writing, Listing, Races):
     abilities = frozenset({*Fault, *Feature})
 
     @pytest.fixture
-    def visibility(self) -> str:
-        return "private"
+    def harness(self, rig: Rig) -> Iterator[GoogleHarness]:
+        with empty_project(rig, "private") as harness:
+            yield harness

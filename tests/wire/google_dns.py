@@ -78,6 +78,8 @@ class GoogleDNSService:
         self.zones: dict[str, dict[str, Any]] = {}
         self.records: dict[str, dict[tuple[str, str], RRSet]] = {}
         self.permissions = set(PERMISSIONS)
+        self.tokens: set[str] = set()
+        """Tokens that Google's token service gave out, beside those that the service account signs."""
         self.changes = 0
         self.before_next_change: Callable[[], None] | None = None
 
@@ -123,6 +125,8 @@ class GoogleDNSService:
         return refusal(404, "notFound", "The requested URL was not found on this server.")
 
     def _check_token(self, token: str) -> None:
+        if token in self.tokens:
+            return
         try:
             head, body, signature = token.split(".")
             self._public_key.verify(_decoded(signature), f"{head}.{body}".encode(), PKCS1v15(), SHA256())

@@ -64,8 +64,8 @@ class Pointers:
         if zone is None:
             return False
         for _ in range(ATTEMPTS):
-            place = self._service.place(zone, name)
-            if not place.bears(mark):
+            place = self._service.place_if_marked(zone, name)
+            if place is None or not place.bears(mark):
                 return False
             if self._release(zone, place, f"{fqdn}."):
                 return True

@@ -1,6 +1,7 @@
 """The DNS protocol on Google Cloud DNS."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
@@ -46,10 +47,11 @@ class GoogleDNS:
     our look stops the change.
     """
 
-    def __init__(self, settings: Settings, controller_id: str) -> None:
+    def __init__(self, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds, for the pace of the project's calls."""
         self._settings = settings
         self._controller_id = controller_id
-        self._service = CloudDNS(settings)
+        self._service = CloudDNS(settings, clock)
         self._zones = zones_of(self._service, settings)
         self._pointers = Pointers(self._service, self._zones)
 
