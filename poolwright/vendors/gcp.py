@@ -254,8 +254,10 @@ def _answered(error: Any) -> Trouble:
     if status == 404 and reason == "notFound":
         # Only Google's own word counts: a page of some gateway on the way is no proof that something is missing.
         fault = Fault.MISSING
-    message = re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message))
-    return Trouble(fault, reason, spoken(message) or f"HTTP {status}", _retry_after_seconds(error))
+    message = spoken(re.sub(r"^[A-Z]+ https?://\S+: ", "", str(error.message)))
+    if not message or message.startswith("<"):
+        message = f"HTTP {status}, in words that are not the API's"
+    return Trouble(fault, reason, message, _retry_after_seconds(error))
 
 
 def spoken(message: str) -> str:

@@ -260,7 +260,8 @@ class ComputeEngine:
         self.state.instances[zone, name] = Instance(body, operation, is_listed=listed)
 
     def _get_instance(self, _: Request, zone: str, name: str) -> Body:
-        return self._existing("instances", self.state.instances, zone, name).body
+        instance: Instance = self._existing("instances", self.state.instances, zone, name)
+        return instance.body
 
     def _delete_instance(self, _: Request, zone: str, name: str) -> Body:
         instance = self._existing("instances", self.state.instances, zone, name)
