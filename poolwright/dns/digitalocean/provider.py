@@ -36,18 +36,20 @@ class DigitalOceanDNS:
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
-        return list(findings(self._settings, self._records, base_domain))
+        with self._records.operation():
+            return list(findings(self._settings, self._records, base_domain))
 
     def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         """See the protocol."""
         refuse_another_controllers(mark, record, self._controller_id)
-        domain = self._records.domain_of(record.fqdn)
-        standing = self._look(domain, record.fqdn)
-        if standing.free:
-            standing = self._claim(domain, mark, record)
-        if not standing.writable_by(mark):
-            raise name_taken(record.fqdn, standing.strangers(mark))
-        removed = self._settle(domain, mark, record, standing)
+        with self._records.operation():
+            domain = self._records.domain_of(record.fqdn)
+            standing = self._look(domain, record.fqdn)
+            if standing.free:
+                standing = self._claim(domain, mark, record)
+            if not standing.writable_by(mark):
+                raise name_taken(record.fqdn, standing.strangers(mark))
+            removed = self._settle(domain, mark, record, standing)
         return Changes(
             written=tuple(f"{record.fqdn} {_kind(address)} {address}" for address in record.addresses),
             removed=tuple(f"{one.name} {one.kind} {one.data}" for one in removed),
@@ -59,12 +61,13 @@ class DigitalOceanDNS:
         if mark.controller_id != self._controller_id:
             return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
         fqdn = plain(fqdn)
-        domain = self._records.domain_of(fqdn)
-        standing = self._look(domain, fqdn)
-        going = [*standing.addresses] if standing.held_by(mark) else []
-        # The mark that has the name goes last of all.
-        going += reversed(standing.marks_of(mark))
-        removed = [one for one in going if self._records.delete(domain, one)]
+        with self._records.operation():
+            domain = self._records.domain_of(fqdn)
+            standing = self._look(domain, fqdn)
+            going = [*standing.addresses] if standing.held_by(mark) else []
+            # The mark that has the name goes last of all.
+            going += reversed(standing.marks_of(mark))
+            removed = [one for one in going if self._records.delete(domain, one)]
         return Changes(
             removed=tuple(f"{one.name} {one.kind} {one.data}" for one in removed),
             notes=left_alone(fqdn, standing.strangers(mark)),
@@ -72,7 +75,8 @@ class DigitalOceanDNS:
 
     def list_owned(self) -> Sequence[OwnedRecord]:
         """See the protocol."""
-        return owned_records(claim for domain in self._records.domains() for claim in self._claims(domain))
+        with self._records.operation():
+            return owned_records(claim for domain in self._records.domains() for claim in self._claims(domain))
 
     def _look(self, domain: str, fqdn: str) -> Standing:
         return Standing(fqdn, self._records.look(domain, fqdn))

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +13,7 @@ from poolwright.dns.names import longest_suffix, owner_name, plain
 from poolwright.domain.wording import listed
 from poolwright.vendors.digitalocean import API, PAGE_SIZE, Refused
 from poolwright.vendors.faults import Fault
+from poolwright.vendors.patience import Patience
 from poolwright.vendors.shared_read import SharedRead
 
 DOMAINS_KEPT_SECONDS: Final = 60.0
@@ -47,11 +48,14 @@ class Records:
         self._looks: SharedRead[_Place, Sequence[Record]] = SharedRead(self._look_at_one, self._look_at_many)
         self._domains: tuple[float, Sequence[str]] | None = None
         self._sizes: dict[str, int] = {}
+        self._patience = Patience()
+        self.operation = self._patience.operation
+        """Around what asks for more than one thing, so that it comes to an end at a busy account."""
 
     def domains(self) -> Sequence[str]:
         """The account's domains that the settings allow, asked for anew."""
         with translated("list the account's domains"):
-            found = [plain(domain["name"]) for domain in self._api.pages("domains.list", "domains")]
+            found = [plain(domain["name"]) for domain in self._listed("list", "domains")]
         allowed = [name for name in found if not self._settings.domains or name in self._settings.domains]
         self._domains = time.monotonic(), allowed
         return allowed
@@ -120,7 +124,24 @@ class Records:
         return API(self._settings)
 
     def _call(self, operation: str, *arguments: Any, **options: Any) -> Any:
-        return self._api.call(f"domains.{operation}", *arguments, **options)
+        while True:
+            try:
+                answer = self._api.call(f"domains.{operation}", *arguments, **options)
+            except Refused as refusal:
+                if not self._patience.waited(refusal.retry_after_seconds):
+                    raise
+            else:
+                self._patience.made()
+                return answer
+
+    def _listed(self, operation: str, key: str, **options: Any) -> Iterator[Any]:
+        page = 1
+        while True:
+            answer = self._call(operation, per_page=PAGE_SIZE, page=page, **options)
+            yield from answer[key]
+            if page * PAGE_SIZE >= answer["meta"]["total"]:
+                return
+            page += 1
 
     def _look_at_one(self, place: _Place) -> Sequence[Record]:
         if self._sizes.get(place.domain, 0) <= PAGE_SIZE:
@@ -133,12 +154,13 @@ class Records:
 
     def _look_at_many(self, places: frozenset[_Place]) -> Mapping[_Place, Sequence[Record]]:
         found: dict[_Place, Sequence[Record]] = {}
-        for domain in {place.domain for place in places}:
-            here = [place for place in places if place.domain == domain]
-            # Whoever is left out is looked at alone, in two calls.
-            if self._sizes.get(domain, 0) <= 2 * len(here) * PAGE_SIZE:
-                content = self._all(domain)
-                found |= {place: _there(content, place.fqdn) for place in here}
+        with self._patience.operation(begun=True):
+            for domain in {place.domain for place in places}:
+                here = [place for place in places if place.domain == domain]
+                # Whoever is left out is looked at alone, in two calls.
+                if self._sizes.get(domain, 0) <= 2 * len(here) * PAGE_SIZE:
+                    content = self._all(domain)
+                    found |= {place: _there(content, place.fqdn) for place in here}
         return found
 
     def _all(self, domain: str) -> Sequence[Record]:
@@ -156,7 +178,7 @@ class Records:
         return [_record(one, domain) for one in answer["domain_records"]]
 
     def _named(self, domain: str, name: str) -> Iterable[Record]:
-        answers = self._api.pages("domains.list_records", "domain_records", domain_name=domain, name=name)
+        answers = self._listed("list_records", "domain_records", domain_name=domain, name=name)
         return [_record(one, domain) for one in answers]
 
 

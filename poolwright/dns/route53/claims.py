@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from poolwright.dns.claims import ATTEMPTS, too_busy
+from poolwright.dns.claims import ATTEMPTS
+from poolwright.dns.errors import Transient
 from poolwright.dns.route53.record_sets import (
+    Change,
     RecordSet,
     Standing,
     changes,
@@ -42,6 +44,11 @@ class Claim:
         """The owner mark as it is to be."""
         return mark_set(self.name, self.mark, self.ttl_seconds)
 
+    @property
+    def new(self) -> Sequence[RecordSet]:
+        """All that is written where nothing is."""
+        return [*self.wanted, self.mark_set]
+
 
 class Claims:
     """What is done to names of all zones."""
@@ -54,15 +61,16 @@ class Claims:
 
         `before_rewriting` is told what of ours is there, before any of it goes.
         """
+        refusal: str | None = None
         for _ in range(ATTEMPTS):
             standing = self._zones.look(claim.zone, claim.name)
-            if standing.free:
-                if self._change(claim, (), self._new(claim)):
+            batch = self._writing(claim, standing, before_rewriting)
+            refusal = self._zones.change(claim.zone, claim.name, batch) if batch else None
+            if refusal is None:
+                if standing.free:
                     self._take_back_if_second(claim)
-                    return
-            elif self._rewrite(claim, standing, before_rewriting):
                 return
-        raise too_busy(claim.name)
+        raise _refused(claim.name, refusal)
 
     def remove(
         self,
@@ -72,26 +80,32 @@ class Claims:
         removable: Callable[[Standing], Iterable[RecordSet]],
     ) -> Standing:
         """Remove this mark from the name, and with it the records that `removable` picks. Returns what was there."""
+        refusal: str | None = None
         for _ in range(ATTEMPTS):
             standing = self._zones.look(zone, name)
             if mark not in standing.marks:
                 return standing
             ours = [*removable(standing)] if standing.held_by(mark) else []
             batch = changes([*ours, *standing.at_owner_texts], standing.texts_without(mark))
-            if self._zones.change(zone, name, batch):
+            refusal = self._zones.change(zone, name, batch)
+            if refusal is None:
                 return standing
-        raise too_busy(name)
+        raise _refused(name, refusal)
 
-    def _rewrite(self, claim: Claim, standing: Standing, before_rewriting: Callable[[Standing], None] | None) -> bool:
+    def _writing(
+        self, claim: Claim, standing: Standing, before_rewriting: Callable[[Standing], None] | None
+    ) -> Sequence[Change]:
+        """The changes to come from what stands there to what the claim says. Raises `Taken`."""
+        if standing.free:
+            return changes((), claim.new)
         holders = standing.marks
         if len(holders) != 1 or not (holders[0] == claim.mark or claim.may_replace(holders[0])) or standing.is_alias:
             raise Taken([one for one in holders if one != claim.mark])
         if before_rewriting is not None:
             before_rewriting(standing)
         before = [*standing.of_kinds(claim.kinds), *standing.at_owner_texts]
-        texts = standing.texts_with(claim.mark_set, instead_of=holders[0])
-        after = [*claim.wanted, *texts]
-        return same(before, after) or self._change(claim, before, after)
+        after = [*claim.wanted, *standing.texts_with(claim.mark_set, instead_of=holders[0])]
+        return [] if same(before, after) else changes(before, after)
 
     def _take_back_if_second(self, claim: Claim) -> None:
         """Look once more: no condition of a batch says that a name has no records of other types."""
@@ -99,12 +113,14 @@ class Claims:
         ours = {one["Type"] for one in claim.wanted}
         if all(one["Type"] in ours for one in standing.at_name):
             return
-        if not self._change(claim, self._new(claim), ()):
-            raise too_busy(claim.name)
+        refusal = self._zones.change(claim.zone, claim.name, changes(claim.new, ()))
+        if refusal is not None:
+            raise _refused(claim.name, refusal)
         raise Taken(standing.strangers(claim.mark))
 
-    def _new(self, claim: Claim) -> list[RecordSet]:
-        return [*claim.wanted, claim.mark_set]
 
-    def _change(self, claim: Claim, before: Iterable[RecordSet], after: Iterable[RecordSet]) -> bool:
-        return self._zones.change(claim.zone, claim.name, changes(before, after))
+def _refused(name: str, refusal: str | None) -> Transient:
+    return Transient(
+        f"Route 53 refused to change the records of {name}, after a fresh look each time: {refusal}; as a rule they keep "
+        "changing, so ask again"
+    )

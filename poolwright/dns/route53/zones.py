@@ -63,6 +63,7 @@ class HostedZones:
         self._looks: SharedRead[_Place, Standing] = SharedRead(self._look_at_one, self._look_at_many)
         self._known: tuple[float, Sequence[HostedZone]] | None = None
         self.operation = self._patience.operation
+        """Around what asks for more than one thing, so that it comes to an end at a busy account."""
 
     def zones(self) -> Sequence[HostedZone]:
         """The hosted zones that the settings mean, asked for anew."""
@@ -107,8 +108,9 @@ class HostedZones:
         with translated(f"look at the records of {name}"):
             return self._looks.read(_Place(zone.id, name)) or Standing(name, (), ())
 
-    def change(self, zone: HostedZone, name: str, batch: Sequence[Change]) -> bool:
-        """Carry out all these changes or none; False: none, since something was not as they say."""
+    def change(self, zone: HostedZone, name: str, batch: Sequence[Change]) -> str | None:
+        """Carry out all these changes or none. Returns None, or why nothing was done: as a rule since something is not
+        as the changes say."""
         with translated(f"change the records of {name}"):
             try:
                 self._call(
@@ -119,8 +121,8 @@ class HostedZones:
             except aws.errors() as error:
                 if not is_refused_batch(error):
                     raise
-                return False
-        return True
+                return aws.message_of(error)
+        return None
 
     def all(self, zone: HostedZone) -> Sequence[RecordSet]:
         """All record sets of the zone."""
