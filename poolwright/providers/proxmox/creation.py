@@ -114,15 +114,12 @@ class Creation:
             return VMState.RUNNING, None
         if row.lock:
             return VMState.PENDING, None
-        running = row.status == "running" or self._cluster.is_running(row)
         if row.tagged != mark:
             self._cluster.api.put(f"{row.path}/config", requests.configuration(self._settings, mark, row.number))
-        elif not running:
-            return self._started(row)
-        if running:
-            return VMState.RUNNING, None
-        self._start(row)
-        return VMState.PENDING, None
+            self._start(row)
+            return VMState.PENDING, None
+        # The list may not know yet that it was started.
+        return (VMState.RUNNING, None) if self._cluster.is_running(row) else self._started(row)
 
     def forget(self, number: int) -> None:
         """This clone is known by what it says of itself, or is gone."""

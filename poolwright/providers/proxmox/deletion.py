@@ -124,10 +124,9 @@ class Deletion:
             self._cluster.prove_that_all_is_seen()
         elif listing.at(number) is None:
             self._cluster.prove_free(number)
+        if number is not None and self._tasks.pop(number, ""):
+            # This process has destroyed it.
+            return True
         under_way = sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing))
         # A clone that waits for its template's lock has no configuration yet.
-        if under_way > listing.copies_under_way():
-            return False
-        if number is not None:
-            self._tasks.pop(number, None)
-        return True
+        return under_way <= listing.copies_under_way()
