@@ -138,6 +138,14 @@ class Droplets:
         asked = self._asked.get(number)
         return asked is not None and asked.listed
 
+    def is_gone(self, number: int) -> bool:
+        """Whether a recent list proves that it is gone: one that began after its destruction was asked for."""
+        last, asked, recent = self._last, self._asked.get(number), self.recent()
+        if last is None or asked is None or recent is not last[1]:
+            return False
+        lacks_it = all(droplet["id"] != number for droplet in recent.items)
+        return asked.listed and asked.at_seconds < last[0] and recent.whole and lacks_it
+
     def was_bare(self, number: int) -> bool:
         """Whether this process had it destroyed and it had no volumes."""
         asked = self._asked.get(number)

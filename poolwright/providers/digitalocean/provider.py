@@ -126,16 +126,18 @@ class DigitalOceanProvider:
         if mark.controller_id != self._controller_id:
             raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
         with translated():
+            number = int(reference) if reference and reference.isdecimal() else None
             recent = self._droplets.recent()
             if recent and self._remove(self._droplets.marked(mark, recent), mark, listed=True):
                 return False
-            listing = self._droplets.listing()
-            if self._remove(self._droplets.marked(mark, listing), mark, listed=True):
-                return False
-            if self._remove(self._unlisted(mark, reference, listing), mark, listed=False):
-                return False
+            if number is None or not self._droplets.is_gone(number):
+                listing = self._droplets.listing()
+                if self._remove(self._droplets.marked(mark, listing), mark, listed=True):
+                    return False
+                if self._remove(self._unlisted(mark, number, listing), mark, listed=False):
+                    return False
             self._made.pop(mark.server_id, None)
-            return self._is_cleared(mark, reference)
+            return self._is_cleared(mark, number)
 
     def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:  # noqa: ARG002
         """Raises `InvalidSettings`: `capabilities` promises no scripts in the guest."""
@@ -157,8 +159,9 @@ class DigitalOceanProvider:
             body = requests.body(self._settings, spec, self._named.ready())
             try:
                 answer = self._api.call("droplets.create", body)
-            except Refused:
-                self._named.forget()
+            except Refused as refused:
+                if refused.fault in (Fault.INVALID, Fault.MISSING):
+                    self._named.forget()
                 raise
             if not isinstance(answer, Mapping) or not isinstance(answer.get("droplet"), Mapping):
                 raise Refused(Fault.UNKNOWN, "droplets.create: the answer has no droplet")
@@ -186,10 +189,9 @@ class DigitalOceanProvider:
             self._droplets.destroy_surplus(younger, listed=younger is not known)
         return staying[0] if staying else None
 
-    def _unlisted(self, mark: OwnerMark, reference: str | None, listing: Listing) -> Sequence[Droplet]:
+    def _unlisted(self, mark: OwnerMark, number: int | None, listing: Listing) -> Sequence[Droplet]:
         """Droplets of this mark that the list does not show, by what proves more than a list does."""
         found: dict[int, Droplet] = {}
-        number = int(reference) if reference and reference.isdecimal() else None
         if number is not None and not self._droplets.is_gone_once_unlisted(number):
             named = self._droplets.get(number)
             if named is not None:
@@ -224,8 +226,7 @@ class DigitalOceanProvider:
             self._droplets.destroy(droplet, listed=listed)
         return bool(droplets)
 
-    def _is_cleared(self, mark: OwnerMark, reference: str | None) -> bool:
-        number = int(reference) if reference and reference.isdecimal() else None
+    def _is_cleared(self, mark: OwnerMark, number: int | None) -> bool:
         nothing_to_clear = number is not None and self._droplets.was_bare(number)
         return nothing_to_clear or not self._settings.delete_attached or self._attachments.clear(mark)
 

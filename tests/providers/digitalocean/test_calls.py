@@ -37,7 +37,6 @@ class TestCalls:
             account.cloud.now_seconds += DESTROY_SECONDS
             assert all(threads.map(provider.delete, marks, references))
         assert account.cloud.leftovers() == []
-        print(account.server.count())
         assert account.server.count() / VMS <= 3
 
     def test_too_many_calls_slow_down_the_whole_account(self, account: Account) -> None:

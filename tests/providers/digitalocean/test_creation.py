@@ -4,7 +4,7 @@ import pytest
 
 from poolwright.providers.base import VMState
 from poolwright.providers.digitalocean.provider import DigitalOceanProvider
-from poolwright.providers.errors import Conflict, InvalidSettings, Transient
+from poolwright.providers.errors import Conflict, InvalidSettings, Throttled, Transient
 from tests.conformance.specs import mark_of, spec_of
 from tests.providers.digitalocean.account import Account
 from tests.wire.digitalocean_droplets import BOOT_SECONDS, DESTROY_SECONDS
@@ -72,13 +72,10 @@ class TestRepeats:
     def test_trap_3_a_creation_that_failed_is_not_sent_again_by_pydo(
         self, account: Account, provider: DigitalOceanProvider
     ) -> None:
-        for status in (429, 500, 502, 503, 504):
+        for status in (500, 502, 503, 504, 429):
             answer = account.refusal(status, "server_error", "Server was unable to give you a response.")
-            with account.server.fault(answer, is_creation), pytest.raises(Exception, match=str(status)):
-                account.open(token=f"{account.cloud.token}").create(spec_of("a"))
-            account.cloud.now_seconds += 1
-            if status == 429:
-                account.cloud.token = "another-account"
+            with account.server.fault(answer, is_creation), pytest.raises((Transient, Throttled), match=str(status)):
+                provider.create(spec_of("a"))
         assert account.server.count(is_creation) == 5
 
     def test_a_creation_whose_answer_was_lost_is_found_and_no_second_one_made(
@@ -156,6 +153,33 @@ class TestSSHKeys:
         with pytest.raises(InvalidSettings, match="SSH keys"):
             provider.create(spec_of("b"))
         provider.create(spec_of("b"))
+
+
+class TestFind:
+    def test_spares_create_one_search_and_no_more(self, account: Account, provider: DigitalOceanProvider) -> None:
+        assert provider.find(mark_of("a")) is None
+        before = account.count("GET", "/v2/droplets")
+        first = provider.create(spec_of("a"))
+        assert account.count("GET", "/v2/droplets") == before + 1
+        assert provider.create(spec_of("a")).reference == first.reference
+
+    def test_that_was_some_time_ago_spares_none(self, account: Account, provider: DigitalOceanProvider) -> None:
+        assert provider.find(mark_of("a")) is None
+        first = account.open().create(spec_of("a"))
+        account.cloud.now_seconds += 3
+        assert provider.create(spec_of("a")).reference == first.reference
+        assert account.server.count(is_creation) == 1
+
+    def test_that_missed_another_workers_droplet_makes_no_second_one_stay(
+        self, account: Account, provider: DigitalOceanProvider
+    ) -> None:
+        assert provider.find(mark_of("a")) is None
+        first = account.open().create(spec_of("a"))
+        assert provider.create(spec_of("a")).reference == first.reference
+        account.cloud.now_seconds += BOOT_SECONDS
+        provider.list_owned()
+        account.cloud.now_seconds += DESTROY_SECONDS
+        assert [vm.reference for vm in provider.list_owned()] == [first.reference]
 
 
 class TestAddresses:
