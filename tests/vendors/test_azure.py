@@ -27,14 +27,15 @@ from poolwright.vendors.azure import (
     client_options,
     credential,
     pacing,
-    trouble,
 )
+from poolwright.vendors.azure_faults import trouble
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
+from tests.wire.azure_login import CLIENT, SECRET, TENANT
+from tests.wire.azure_server import azure_server
+from tests.wire.server import Cut, Response
 
 SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
-TENANT = "11111111-1111-1111-1111-111111111111"
-CLIENT = "22222222-2222-2222-2222-222222222222"
 
 
 class Answer:
@@ -172,13 +173,43 @@ class TestTrouble:
     def test_a_failed_login_without_an_answer_is_one_of_credentials(self) -> None:
         assert trouble(ClientAuthenticationError(message="no identity here")).fault is Fault.AUTHENTICATION
 
-    def test_a_login_service_that_is_down_is_not_one_of_credentials(self) -> None:
-        down = ClientAuthenticationError(response=Answer(503, "down"))  # type: ignore[arg-type]
-        assert trouble(down).fault is Fault.UNKNOWN
+    def test_a_refusal_of_the_api_is_one_of_credentials(self) -> None:
+        refused = error_of(401, "ExpiredAuthenticationToken", kind=ClientAuthenticationError)
+        assert trouble(refused).fault is Fault.AUTHENTICATION
 
     @pytest.mark.parametrize("error", [ServiceRequestError("not sent"), ServiceResponseError("lost")])
     def test_network_trouble_leaves_the_outcome_unknown(self, error: AzureError) -> None:
         assert trouble(error).fault is Fault.UNKNOWN
+
+
+class TestLoginThatIsNotAnswered:
+    """The SDK calls all of these a failed authentication. The credentials may be right."""
+
+    @pytest.mark.parametrize("where", ["/token", "/openid-configuration"])
+    @pytest.mark.parametrize(
+        "answer", [Cut.BEFORE, Response(503), Response(500, {"error": "server_error"})], ids=["cut", "503", "500"]
+    )
+    def test_is_of_unknown_outcome(self, tmp_path: Path, where: str, answer: Response | Cut) -> None:
+        with azure_server(tmp_path) as (server, _):
+            login = credential(
+                account(
+                    tenant_id=TENANT,
+                    client_id=CLIENT,
+                    client_secret=SECRET,
+                    authority_url=server.url,
+                    ca_file=server.ca_file,
+                )
+            )
+            with (
+                server.fault(answer, lambda request: request.path.endswith(where)),
+                pytest.raises(ClientAuthenticationError) as failed,
+            ):
+                login.get_token("https://management.azure.com/.default")
+            assert trouble(failed.value).fault is Fault.UNKNOWN
+
+    def test_a_busy_login_service(self) -> None:
+        busy = ClientAuthenticationError(message="Authentication failed: temporarily_unavailable")
+        assert trouble(busy).fault is Fault.UNKNOWN
 
 
 class TestPacing:

@@ -7,6 +7,7 @@ its interface, address and disk, as Azure does it; time passes when `pass_time` 
 import base64
 import copy
 import itertools
+import json
 import re
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ ADDRESSES = f"{NETWORK}/publicIPAddresses"
 NAMED = {"subnet": "network/desktops", "network_security_group": "desktops"}
 GROUP = "pools"
 _PATH = re.compile(r"(?i)/subscriptions/(?P<subscription>[^/]+)(?:/resourceGroups/(?P<group>[^/]+))?(?P<rest>/.*)?")
+_JSON = {"content-type": "application/json"}
 _LARGEST_CUSTOM_DATA_BYTES = 65_535
 
 
@@ -131,6 +133,11 @@ class AzureCloud:
         return made
 
     def __call__(self, request: Request) -> Response:
+        response = self._answer(request)
+        # Written out here: what it shows may change once this returns.
+        return Response(response.status, json.dumps(response.body).encode(), {**_JSON, **response.headers})
+
+    def _answer(self, request: Request) -> Response:
         if self.login.knows(request):
             return self.login(request)
         if refusal := self.login.refusal(request):
@@ -142,7 +149,7 @@ class AzureCloud:
             return arm_error(404, "SubscriptionNotFound", "The subscription could not be found.")
         rest = (match["rest"] or "").removeprefix("/providers/")
         if match["group"] is None:
-            return self._of_subscription(subscription, rest)
+            return self._of_subscription(rest, request)
         if match["group"].lower() != GROUP:
             return arm_error(404, "ResourceGroupNotFound", f"Resource group '{match['group']}' could not be found.")
         return self._in_group(subscription, rest, request)
@@ -153,11 +160,13 @@ class AzureCloud:
         if "asyncoperations" in request.path.lower():
             self.complaints.append(f"{request.path}: an operation was waited for")
 
-    def _of_subscription(self, subscription: Subscription, rest: str) -> Response:
+    def _of_subscription(self, rest: str, request: Request) -> Response:
         if rest == f"{COMPUTE}/skus":
             places = [{"location": REGION, "zones": list(ZONES)}]
             kind = "virtualMachines"
-            return _page([{"resourceType": kind, "name": size, "locationInfo": places} for size in SIZES])
+            there = request.parameter("$filter") == f"location eq '{REGION}'"
+            offered = SIZES if there else ()
+            return _page([{"resourceType": kind, "name": size, "locationInfo": places} for size in offered])
         publisher, offer, sku = IMAGE
         wanted = f"{COMPUTE}/locations/{REGION}/publishers/{publisher}/artifacttypes/vmimage/offers/{offer}/skus/{sku}"
         if rest.startswith(f"{wanted}/versions"):
@@ -327,10 +336,9 @@ def _uses(interface: Resource, address: Resource) -> bool:
 
 
 def _answer(resource: Resource, *, view: bool = False) -> Resource:
-    shown = copy.deepcopy({key: value for key, value in resource.items() if not key.startswith("_")})
-    if not view:
-        shown["properties"].pop("instanceView", None)
-    elif resource["type"] == VMS:
+    shown = {key: value for key, value in resource.items() if not key.startswith("_")}
+    shown["properties"] = {key: value for key, value in resource["properties"].items() if view or key != "instanceView"}
+    if view and resource["type"] == VMS:
         shown["properties"]["instanceView"] = {"statuses": _statuses(resource)}
     return shown
 

@@ -10,7 +10,7 @@ from poolwright.domain.findings import Finding
 from poolwright.providers.azure.client import Client
 from poolwright.providers.azure.errors import translated
 from poolwright.providers.azure.settings import Settings
-from poolwright.vendors.azure import Trouble, trouble
+from poolwright.vendors.azure_faults import Trouble, trouble
 from poolwright.vendors.faults import Fault
 
 _GROUPS_API: Final = "2021-04-01"

@@ -1,6 +1,6 @@
 """The calls that the azure provider makes: each asks once, keeps the account's pace, and gives what Azure says."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol, cast
 
 from azure.core import MatchConditions
@@ -9,12 +9,17 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 
-from poolwright.vendors.azure import Account, Kind, client_options, credential, pacing, trouble
+from poolwright.vendors.azure import Account, Kind, client_options, credential, pacing
+from poolwright.vendors.azure_faults import trouble
 from poolwright.vendors.faults import Fault
 
 Resource = dict[str, Any]
 """A resource in the words of Azure's API."""
 
+_VMS_API: Final = "2024-07-01"
+_DISKS_API: Final = "2024-03-02"
+_NETWORK_API: Final = "2024-05-01"
+_NO_PARENT: Final = "ParentResourceNotFound"
 _ALREADY_THERE: Final = 412
 
 
@@ -31,6 +36,7 @@ class Client:
 
     def __init__(self, account: Account) -> None:
         self._group, self._pacing = account.resource_group, pacing(account)
+        self._group_id = f"/subscriptions/{account.subscription_id}/resourceGroups/{account.resource_group}"
         login, options = credential(account), client_options(account)
         self._compute = ComputeManagementClient(login, account.subscription_id, **options)
         self._network = NetworkManagementClient(login, account.subscription_id, **options)
@@ -41,7 +47,7 @@ class Client:
 
     def vms(self) -> list[Resource]:
         """All VMs, without instance views."""
-        return self._list(lambda: self._compute.virtual_machines.list(self._group))
+        return self._list("Microsoft.Compute/virtualMachines", _VMS_API)
 
     def create_vm(self, name: str, request: Mapping[str, Any]) -> Resource | None:
         """Ask for a VM and what belongs to it; None if there is one of this name, which is left as it is."""
@@ -68,7 +74,7 @@ class Client:
 
     def network_interfaces(self) -> list[Resource]:
         """All network interfaces."""
-        return self._list(lambda: self._network.network_interfaces.list(self._group))
+        return self._list("Microsoft.Network/networkInterfaces", _NETWORK_API)
 
     def network_interface(self, name: str) -> Resource | None:
         """The network interface; None if Azure says that there is none."""
@@ -80,7 +86,7 @@ class Client:
 
     def public_addresses(self) -> list[Resource]:
         """All public addresses."""
-        return self._list(lambda: self._network.public_ip_addresses.list(self._group))
+        return self._list("Microsoft.Network/publicIPAddresses", _NETWORK_API)
 
     def public_address(self, name: str) -> Resource | None:
         """The public address; None if Azure says that there is none."""
@@ -92,7 +98,7 @@ class Client:
 
     def disks(self) -> list[Resource]:
         """All disks."""
-        return self._list(lambda: self._compute.disks.list_by_resource_group(self._group))
+        return self._list("Microsoft.Compute/disks", _DISKS_API)
 
     def delete_disk(self, name: str) -> None:
         """Ask for deletion."""
@@ -112,8 +118,10 @@ class Client:
 
     def look_up(self, path: str, api_version: str, **query: str) -> Any:
         """What Azure answers to a GET of this path. Raises the SDK's errors."""
+        return self._asked(HttpRequest("GET", path, params={"api-version": api_version, **query}))
+
+    def _asked(self, request: HttpRequest) -> Any:
         with self._pacing.call(Kind.READ):
-            request = HttpRequest("GET", path, params={"api-version": api_version, **query})
             response = self._compute.send_request(request)
             response.raise_for_status()
             return response.json()
@@ -123,13 +131,19 @@ class Client:
             with self._pacing.call(Kind.READ):
                 return call().as_dict()
         except HttpResponseError as error:
-            if trouble(error).fault is Fault.MISSING:
+            told = trouble(error)
+            if told.fault is Fault.MISSING or told.code == _NO_PARENT:
                 return None
             raise
 
-    def _list(self, call: Callable[[], Iterable[_SdkModel]]) -> list[Resource]:
-        with self._pacing.call(Kind.READ):
-            return [one.as_dict() for one in call()]
+    def _list(self, kind: str, api_version: str) -> list[Resource]:
+        # The SDK's models take two milliseconds for each VM of a list, and a burst has long lists.
+        page = self.look_up(f"{self._group_id}/providers/{kind}", api_version)
+        found: list[Resource] = page.get("value") or []
+        while next_page := page.get("nextLink"):
+            page = self._asked(HttpRequest("GET", next_page))
+            found += page.get("value") or []
+        return found
 
     def _delete(self, call: Callable[[], object]) -> None:
         try:

@@ -18,7 +18,7 @@ from poolwright.providers.errors import (
     Throttled,
     Transient,
 )
-from poolwright.vendors.azure import Trouble, trouble
+from poolwright.vendors.azure_faults import Trouble, trouble
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
 

@@ -19,7 +19,7 @@ from poolwright.providers.azure.scripts import COMMAND_NAME, result_from, run_co
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import CapacityUnavailable, Conflict, InvalidSettings, NotFound, ProviderError
-from poolwright.vendors.azure import fault_of_code
+from poolwright.vendors.azure_faults import fault_of_code
 from poolwright.vendors.faults import Fault
 
 

@@ -263,21 +263,22 @@ class TestPace:
         subscription.creation_steps = 2
         subscription.deletion_steps = 2
         provider = opened()
-        servers = [f"burst-{number}" for number in range(120)]
+        servers = [f"burst-{number}" for number in range(100)]
 
         def create(server_id: str) -> VM:
             return provider.find(mark_of(server_id)) or provider.create(spec_of(server_id))
 
         with ThreadPoolExecutor(32) as threads:
             made = list(threads.map(create, servers))
-            for _ in range(2):
-                list(threads.map(lambda vm: provider.get(vm.reference), made))
-                subscription.pass_time()
+            pending = list(threads.map(lambda vm: provider.get(vm.reference), made))
+            subscription.pass_time()
+            subscription.pass_time()
             running = list(threads.map(lambda vm: provider.get(vm.reference), made))
             gone = list(threads.map(lambda vm: provider.delete(vm.mark, vm.reference), running))
             subscription.pass_time()
             subscription.pass_time()
             gone = list(threads.map(lambda vm: provider.delete(vm.mark, vm.reference), running))
+        assert {vm.state for vm in pending} == {VMState.PENDING}
         assert all(vm.state is VMState.RUNNING and vm.address for vm in running)
         assert all(gone)
         assert server.count(is_arm) / len(servers) <= 3

@@ -1,0 +1,85 @@
+"""What `poolwright provider check` finds in an Azure account."""
+
+from typing import Any
+
+import pytest
+
+from poolwright.providers.azure.checks import NEEDED_ACTIONS, PUBLIC_ADDRESS_ACTIONS, RUN_COMMAND_ACTIONS
+from poolwright.providers.errors import Throttled, Transient
+from tests.providers.azure.conftest import Opened
+from tests.wire.azure_cloud import IMAGE, Subscription
+from tests.wire.azure_login import arm_error
+from tests.wire.server import Cut, WireServer
+
+OTHER_IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "no-such-sku"}
+
+
+class TestFindings:
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [
+            ("resource_group", "elsewhere"),
+            ("subscription_id", "99999999-9999-9999-9999-999999999999"),
+            ("region", "atlantis"),
+            ("vm_sizes", ["Standard_D2s_v3", "Standard_A0"]),
+            ("availability_zones", ["1", "7"]),
+            ("image_reference", OTHER_IMAGE),
+            ("subnet", "network/nowhere"),
+            ("network_security_group", "nobody"),
+        ],
+    )
+    def test_each_thing_that_is_named_is_asked_for(self, opened: Opened, setting: str, value: Any) -> None:
+        findings = opened(**{setting: value}).check()
+        assert setting in [finding.setting for finding in findings]
+        assert all(finding.problem and finding.remedy for finding in findings)
+
+    def test_images_by_id_and_by_version_are_asked_for(self, opened: Opened, subscription: Subscription) -> None:
+        missing = {"id": subscription.id_of("Microsoft.Compute/images", "gone")}
+        assert [finding.setting for finding in opened(image_reference=missing).check()] == ["image_reference"]
+        gallery = {"id": subscription.id_of("Microsoft.Compute/galleries", "gone/images/desktop")}
+        assert [finding.setting for finding in opened(image_reference=gallery).check()] == ["image_reference"]
+        publisher, offer, sku = IMAGE
+        exact = {"publisher": publisher, "offer": offer, "sku": sku, "version": "24.04.202611010"}
+        assert opened(image_reference=exact).check() == []
+
+
+class TestPermissions:
+    @pytest.mark.parametrize(
+        ("changed", "needed"),
+        [
+            ({}, NEEDED_ACTIONS),
+            ({"assign_public_ip": True}, NEEDED_ACTIONS + PUBLIC_ADDRESS_ACTIONS),
+            ({"is_windows": True}, NEEDED_ACTIONS + RUN_COMMAND_ACTIONS),
+        ],
+    )
+    def test_what_is_needed_is_enough_and_each_is_missed(
+        self, opened: Opened, subscription: Subscription, changed: Any, needed: tuple[str, ...]
+    ) -> None:
+        subscription.actions = needed
+        assert opened(**changed).check() == []
+        subscription.actions = needed[1:]
+        (finding,) = opened(**changed).check()
+        assert (finding.setting, needed[0] in finding.problem) == ("resource_group", True)
+
+    def test_wildcards_count(self, opened: Opened, subscription: Subscription) -> None:
+        subscription.actions = ("Microsoft.Compute/*", "Microsoft.Network/networkInterfaces/*")
+        (finding,) = opened().check()
+        assert "Microsoft.Network/publicIPAddresses/read" in finding.problem
+        assert "Microsoft.Compute" not in finding.problem
+
+    def test_what_the_identity_need_not_see_is_no_finding(self, server: WireServer, opened: Opened) -> None:
+        refused = arm_error(403, "AuthorizationFailed", "The client may not read this.")
+        with server.fault(refused, lambda request: "/skus" in request.path or "Authorization" in request.path):
+            assert opened().check() == []
+
+
+class TestNoAnswer:
+    def test_an_account_that_cannot_be_asked_is_not_called_good(self, server: WireServer, opened: Opened) -> None:
+        with server.fault(Cut.BEFORE), pytest.raises(Transient):
+            opened().check()
+
+    def test_nor_one_that_is_throttled(self, server: WireServer, opened: Opened) -> None:
+        slow = arm_error(429, "TooManyRequests", "Slow down.", {"Retry-After": "9"})
+        with server.fault(slow, lambda request: "/skus" in request.path), pytest.raises(Throttled) as throttled:
+            opened().check()
+        assert throttled.value.retry_after_seconds == 9
