@@ -16,6 +16,7 @@ from poolwright.vendors.pace import Pace, TooFast
 
 if TYPE_CHECKING:
     from botocore.loaders import Loader
+    from botocore.session import Session
     from types_boto3_ec2.client import EC2Client
     from types_boto3_route53.client import Route53Client
 
@@ -154,16 +155,12 @@ def client(account: Account, service: str, region: str | None = None) -> Any:
     A wrong region shows when it is first used. Raises `BotoCoreError` for settings that boto3 cannot use at all.
     """
     import boto3
-    from botocore import session as core
     from botocore.config import Config
 
     # At its DEBUG level botocore logs whole requests: startup scripts with their check-in tokens, and access keys.
     logging.getLogger("botocore").setLevel(logging.INFO)
     key, secret = account.access_key_id, account.secret_access_key
-    # A session of its own, because no session may be used by two threads at once.
-    session = core.get_session()
-    session.register_component("data_loader", _api_descriptions())
-    return boto3.session.Session(botocore_session=session).client(
+    return boto3.session.Session(botocore_session=_session()).client(
         service,  # type: ignore[call-overload]
         region_name=region or "us-east-1",
         aws_access_key_id=key and key.get_secret_value(),
@@ -180,20 +177,27 @@ def client(account: Account, service: str, region: str | None = None) -> Any:
     )
 
 
+def _session() -> "Session":
+    # Each time a new one, because no session may be used by two threads at once.
+    from botocore.session import get_session
+
+    session = get_session()
+    session.register_component("data_loader", _api_descriptions())
+    return session
+
+
 @cache
 def _api_descriptions() -> "Loader":
     """botocore's reader of API descriptions. EC2's takes it a third of a second and 20 MB, which once is enough."""
-    from botocore import session as core
+    from botocore.session import get_session
 
-    loader: Loader = core.get_session().get_component("data_loader")
+    loader: Loader = get_session().get_component("data_loader")
     return loader
 
 
 def known_regions(service: str) -> frozenset[str]:
     """The regions that this version of boto3 knows, of all partitions. No call."""
-    import boto3
-
-    session = boto3.session.Session()
+    session = _session()
     partitions = session.get_available_partitions()
     return frozenset(region for name in partitions for region in session.get_available_regions(service, name))
 

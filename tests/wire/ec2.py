@@ -129,6 +129,7 @@ class EC2:
             "RunInstances": self._run_instances,
             "TerminateInstances": self._terminate_instances,
             "DescribeInstances": self._describe_instances,
+            "DescribeTags": self._describe_tags,
             "DescribeSpotInstanceRequests": self._describe_spot_instance_requests,
             "GetPasswordData": self._get_password_data,
         }
@@ -228,7 +229,7 @@ class EC2:
             return self._forward(request if self.page_size is None else _with(request, MaxResults=self.page_size))
 
     def _describe_spot_instance_requests(self, request: Request, form: Form) -> Response:
-        codes = {value for name, value in form.items() if re.fullmatch(r"Filter\.\d+\.Value\.\d+", name)}
+        codes = _filters_of(form)["status-code"]
         items = "".join(
             f"<item><spotInstanceRequestId>sir-{number:08x}</spotInstanceRequestId><instanceId>{one}</instanceId>"
             f"<status><code>{code}</code><message>EC2 needs it back</message></status></item>"
@@ -236,6 +237,23 @@ class EC2:
             if code in codes
         )
         return _answer("DescribeSpotInstanceRequests", f"<spotInstanceRequestSet>{items}</spotInstanceRequestSet>")
+
+    def _describe_tags(self, request: Request, form: Form) -> Response:
+        # moto goes on showing the tags of what is gone, and calls an elastic IP by another kind.
+        kinds = {"vol": "volume", "eni": "network-interface", "eipalloc": "elastic-ip", "i": "instance"}
+        existing = {*self.existing(), *(one.id for one in self.instances())}
+        wanted = _filters_of(form)
+        items = "".join(
+            f"<item><resourceId>{thing}</resourceId><resourceType>{kind}</resourceType>"
+            f"<key>{escape(key)}</key><value>{escape(value)}</value></item>"
+            for thing, tags in self.backend.tags.items()
+            for key, value in tags.items()
+            if thing in existing
+            and (kind := kinds[thing.partition("-")[0]]) in wanted["resource-type"]
+            and key in wanted["key"]
+            and value in wanted["value"]
+        )
+        return _answer("DescribeTags", f"<tagSet>{items}</tagSet>")
 
     def _get_password_data(self, request: Request, form: Form) -> Response:
         instance = self.instance(form["InstanceId"])
@@ -283,6 +301,14 @@ class EC2:
             thing = re.match(r"(NetworkInterface\.\d+\.|BlockDeviceMapping\.\d+\.Ebs\.)", name)
             if thing and form.get(f"{thing[0]}DeleteOnTermination") != "true":
                 self.complaints.append(f"{thing[0]} would outlive its instance")
+
+
+def _filters_of(form: Form) -> Mapping[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, value in form.items():
+        if match := re.fullmatch(r"Filter\.(\d+)\.Value\.\d+", name):
+            found.setdefault(form[f"Filter.{match[1]}.Name"], set()).add(value)
+    return found
 
 
 def _with(request: Request, **parameters: object) -> Request:

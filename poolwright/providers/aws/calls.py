@@ -23,10 +23,10 @@ if TYPE_CHECKING:
         VolumeTypeDef,
     )
 
-_PAGE: Final = 1000
+_PAGE: Final = 500
 _READS: Final = Limit("reads", calls_per_second=10, burst_calls=50)
 _CHANGES: Final = Limit("changes", calls_per_second=5, burst_calls=50)
-_BURST_OF_CREATIONS: Final = 5
+_BURST_SECONDS: Final = 2.5
 _INTERRUPTIONS: Final = ("marked-for-termination", "marked-for-stop", "marked-for-hibernation")
 
 
@@ -44,7 +44,8 @@ class Calls:
     """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
-        creations = Limit("RunInstances", settings.run_instances_per_second, _BURST_OF_CREATIONS)
+        rate = settings.run_instances_per_second
+        creations = Limit("RunInstances", rate, max(1, round(rate * _BURST_SECONDS)))
         self._client = client(settings, "ec2", settings.region)
         self._creations, self._reads, self._changes = (
             pace_of(settings, limit, settings.region, clock) for limit in (creations, _READS, _CHANGES)
@@ -79,6 +80,16 @@ class Calls:
         """Every instance that the filters let through, in the order of their launch."""
         groups = self._pages("DescribeInstances", self._client.describe_instances, "Reservations", filters)
         return sorted((one for group in groups for one in group["Instances"]), key=lambda one: one["LaunchTime"])
+
+    def kinds_with_tag(self, name: str, values: Sequence[str]) -> frozenset[str]:
+        """Of which kinds there is anything beside instances with this tag: `volume`, `network-interface`, ..."""
+        filters: list[FilterTypeDef] = [
+            {"Name": "key", "Values": [name]},
+            {"Name": "value", "Values": values},
+            {"Name": "resource-type", "Values": ["volume", "network-interface", "elastic-ip"]},
+        ]
+        tags = self._pages("DescribeTags", self._client.describe_tags, "Tags", filters)
+        return frozenset(tag["ResourceType"] for tag in tags)
 
     def volumes(self, filters: "Sequence[FilterTypeDef]") -> "list[VolumeTypeDef]":
         """Every such volume."""

@@ -21,13 +21,14 @@ from poolwright.vendors.pace import TooFast
 _CREDENTIALS: Final = "access_key_id"
 _READS: Final = (
     "describe_instances",
+    "describe_tags",
     "describe_volumes",
     "describe_network_interfaces",
     "describe_addresses",
     "describe_spot_instance_requests",
 )
 _SETTING_OF_PARAMETER: Final[Mapping[str, str]] = {
-    "iaminstanceprofile": "instance_profile",
+    "instanceprofile": "instance_profile",
     "keypair": "key_name",
     "groupid": "security_group_ids",
     "subnet": "subnet_ids",

@@ -2,13 +2,13 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from poolwright.domain.base import Model
 from poolwright.providers.aws.calls import Calls
-from poolwright.providers.aws.instances import is_spot, is_terminated
-from poolwright.providers.aws.marks import in_portions, made_for, mark_in, owned_by
+from poolwright.providers.aws.instances import is_spot
+from poolwright.providers.aws.marks import SERVER_TAG, in_portions, made_for, mark_in, owned_by
 from poolwright.vendors.shared_read import SharedRead
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _NOTICES_LAST_SECONDS: Final = 10.0
 """Of the two minutes that EC2 gives."""
+_SEARCH_HOLDS_SECONDS: Final = 5.0
+_MOST_REMEMBERED: Final = 10_000
 _LIVING: Final = ("pending", "running", "shutting-down", "stopping", "stopped")
 
 
@@ -37,6 +39,8 @@ class Inventory:
         self._by_server = SharedRead(self._instances_of_one, self._instances_by_server)
         self._belongings = SharedRead(self._belongings_of_one, self._belongings_by_server)
         self._terminations = SharedRead(self._terminate_one, self._terminate_all)
+        self._none_living: dict[str, tuple[float, Sequence[InstanceTypeDef]]] = {}
+        self._lock = threading.Lock()
         self._notices: dict[str, str] = {}
         self._noticed_at: float | None = None
         self._notices_lock = threading.Lock()
@@ -49,6 +53,23 @@ class Inventory:
         """The instances made for this server, the oldest first, those that have ended included."""
         return self._by_server.read(server_id) or ()
 
+    def instances_of_lately(self, server_id: str) -> "Sequence[InstanceTypeDef]":
+        """As `instances_of`, without a call where `saw_none_living` was told a few seconds ago; once for each telling.
+
+        EC2's own searches lag behind its creations by as much, so this one would tell no more.
+        """
+        with self._lock:
+            told_at, made = self._none_living.pop(server_id, (float("-inf"), ()))
+        return made if self._clock() - told_at < _SEARCH_HOLDS_SECONDS else self.instances_of(server_id)
+
+    def saw_none_living(self, server_id: str, made: "Sequence[InstanceTypeDef]") -> None:
+        """Remember for a moment that a search for this server found only instances that have ended, if any."""
+        now = self._clock()
+        with self._lock:
+            if len(self._none_living) >= _MOST_REMEMBERED:
+                self._none_living.clear()
+            self._none_living[server_id] = (now, made)
+
     def living(self) -> "Sequence[InstanceTypeDef]":
         """All instances of the controller that have not ended."""
         return self._calls.instances(
@@ -56,7 +77,7 @@ class Inventory:
         )
 
     def belongings_of(self, server_id: str) -> Sequence[Belonging]:
-        """What is left of this server: instances that have not ended, volumes, network interfaces, addresses."""
+        """What is left of this server beside instances: volumes, network interfaces, addresses. One call if nothing."""
         return self._belongings.read(server_id) or ()
 
     def terminate(self, reference: str) -> None:
@@ -91,8 +112,8 @@ class Inventory:
 
     def _instances_by_server(self, server_ids: frozenset[str]) -> "Mapping[str, Sequence[InstanceTypeDef]]":
         found: dict[str, list[InstanceTypeDef]] = {server_id: [] for server_id in server_ids}
-        for filters in made_for(self._controller_id, server_ids):
-            for instance in self._calls.instances(filters):
+        for some in in_portions(server_ids):
+            for instance in self._calls.instances(made_for(self._controller_id, some)):
                 mark = mark_in(instance)
                 if mark and mark.server_id in found:
                     found[mark.server_id].append(instance)
@@ -103,29 +124,27 @@ class Inventory:
 
     def _belongings_by_server(self, server_ids: frozenset[str]) -> Mapping[str, Sequence[Belonging]]:
         found: dict[str, list[Belonging]] = defaultdict(list)
-        for filters in made_for(self._controller_id, server_ids):
-            for server_id, belonging in self._all_belongings(filters):
+        for some in in_portions(server_ids):
+            kinds = self._calls.kinds_with_tag(SERVER_TAG, some)
+            for server_id, belonging in self._each_belonging(kinds, made_for(self._controller_id, some)):
                 found[server_id].append(belonging)
         return {server_id: found[server_id] for server_id in server_ids}
 
-    def _all_belongings(self, filters: "Sequence[FilterTypeDef]") -> Iterable[tuple[str, Belonging]]:
-        for instance in self._calls.instances(filters):
-            if (mark := mark_in(instance)) and not is_terminated(instance):
-                in_use = instance["State"]["Name"] == "shutting-down"
-                yield mark.server_id, Belonging(kind="instance", reference=instance["InstanceId"], in_use=in_use)
-        for volume in self._calls.volumes(filters):
+    def _each_belonging(
+        self, kinds: Collection[str], filters: "Sequence[FilterTypeDef]"
+    ) -> Iterator[tuple[str, Belonging]]:
+        for volume in self._calls.volumes(filters) if "volume" in kinds else ():
             if mark := mark_in(volume):
                 in_use = volume["State"] not in ("available", "error")
                 yield mark.server_id, Belonging(kind="volume", reference=volume["VolumeId"], in_use=in_use)
-        for interface in self._calls.network_interfaces(filters):
+        for interface in self._calls.network_interfaces(filters) if "network-interface" in kinds else ():
             if mark := mark_in(interface, tags_key="TagSet"):
-                in_use = interface["Status"] != "available"
-                reference = interface["NetworkInterfaceId"]
+                in_use, reference = interface["Status"] != "available", interface["NetworkInterfaceId"]
                 yield mark.server_id, Belonging(kind="network interface", reference=reference, in_use=in_use)
-        for address in self._calls.addresses(filters):
+        for address in self._calls.addresses(filters) if "elastic-ip" in kinds else ():
             if mark := mark_in(address):
-                in_use = "AssociationId" in address
-                yield mark.server_id, Belonging(kind="address", reference=address["AllocationId"], in_use=in_use)
+                in_use, reference = "AssociationId" in address, address["AllocationId"]
+                yield mark.server_id, Belonging(kind="address", reference=reference, in_use=in_use)
 
     def _terminate_one(self, reference: str) -> bool:
         return self._calls.terminate_instances([reference])

@@ -74,15 +74,18 @@ class AWSProvider:
         """See the protocol. One that is being deleted is only returned when there is no other."""
         if mark.controller_id != self._controller_id:
             return None
-        made = [one for one in self._inventory.instances_of(mark.server_id) if not is_terminated(one)]
-        return self._report(min(made, key=is_leaving)) if made else None
+        made = self._inventory.instances_of(mark.server_id)
+        if living := [one for one in made if not is_terminated(one)]:
+            return self._report(min(living, key=is_leaving))
+        self._inventory.saw_none_living(mark.server_id, made)
+        return None
 
     def create(self, spec: VMSpec) -> VM:
         """See the protocol. A spec whose VM has ended gets another, with the next of its tokens."""
         if spec.mark.controller_id != self._controller_id:
             raise InvalidSettings(f"{spec.mark.text()} is not of controller {self._controller_id}; open its provider")
         self._requests.to_send(spec)
-        made = self._inventory.instances_of(spec.mark.server_id)
+        made = self._inventory.instances_of_lately(spec.mark.server_id)
         if living := [one for one in made if not is_terminated(one)]:
             return self._adopted(min(living, key=is_leaving))
         if self._key_pair:
@@ -116,7 +119,14 @@ class AWSProvider:
         """See the protocol. An instance that EC2 does not show is taken for gone only after a minute of looks."""
         if mark.controller_id != self._controller_id:
             raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
-        if reference and not self._ended(mark, reference):
+        made = self._inventory.instances_of(mark.server_id)
+        is_known = reference is None or any(one["InstanceId"] == reference for one in made)
+        if not is_known and not self._ended(mark, reference or ""):
+            return False
+        if living := [one for one in made if not is_terminated(one)]:
+            for instance in living:
+                if not is_leaving(instance):
+                    self._inventory.terminate(instance["InstanceId"])
             return False
         rest = self._inventory.belongings_of(mark.server_id)
         for belonging in rest:
@@ -148,7 +158,7 @@ class AWSProvider:
         return self._report(instance)
 
     def _ended(self, mark: OwnerMark, reference: str) -> bool:
-        """Whether this instance is gone or another server's; where it is not, have it end."""
+        """Whether this instance, which a search does not show, is gone or another server's; else have it end."""
         instance = self._inventory.instance(reference)
         if instance is None:
             return self._unseen_for_long(reference)
@@ -165,8 +175,6 @@ class AWSProvider:
 
     def _remove(self, belonging: Belonging) -> None:
         match belonging.kind:
-            case "instance":
-                self._inventory.terminate(belonging.reference)
             case "volume":
                 self._calls.delete_volume(belonging.reference)
             case "network interface":

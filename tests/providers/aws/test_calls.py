@@ -1,62 +1,86 @@
 """How many calls VMs cost when many threads ask at once."""
 
-import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from poolwright.providers.aws.provider import AWSProvider
-from poolwright.providers.base import VM, VMState
+from poolwright.providers.base import VMState
 from poolwright.providers.errors import Throttled
 from tests.conformance.specs import OURS, mark_of, spec_of
 from tests.wire.aws import AWSHarness
-from tests.wire.ec2 import form_of
+from tests.wire.ec2 import asks_for, form_of
 
+Thing = TypeVar("Thing", bound=Hashable)
 Answer = TypeVar("Answer")
 VMS, THREADS = 60, 16
 MOST_CALLS_FOR_EACH = 3
 
 
 class Crowd:
-    """Sixteen workers of one provider; each of them takes whole lives of VMs, as activities would live them."""
+    """Sixteen threads that each do the next of many activities, and come back to what is not yet done."""
 
-    def __init__(self, account: AWSHarness, provider: AWSProvider) -> None:
-        self._account, self._provider, self._ticking = account, provider, threading.Lock()
+    def __init__(self, account: AWSHarness) -> None:
+        self._account = account
 
-    def live(self, number: int) -> str:
-        spec = spec_of(f"server-{number}")
-        provider = self._provider
-        vm = self._done(lambda: provider.find(spec.mark) or provider.create(spec))
-        self._done(lambda: self._is_up(vm))
-        self._done(lambda: provider.delete(spec.mark, vm.reference))
-        return vm.reference
-
-    def _is_up(self, vm: VM) -> bool:
-        return self._provider.get(vm.reference).state is VMState.RUNNING
-
-    def _done(self, ask: Callable[[], Answer]) -> Answer:
-        for _ in range(10_000):
-            try:
-                if answer := ask():
-                    return answer
-            except Throttled:
-                pass
-            with self._ticking:
+    def each(self, ask: Callable[[Thing], Answer | None], things: Iterable[Thing]) -> dict[Thing, Answer]:
+        """What each thing was answered in the end; time passes before it is asked about again."""
+        answers: dict[Thing, Answer] = {}
+        waiting = list(things)
+        with ThreadPoolExecutor(THREADS) as threads:
+            while waiting:
+                answered = zip(waiting, threads.map(lambda thing: self._now(ask, thing), waiting), strict=True)
+                answers |= {thing: answer for thing, answer in answered if answer}
+                waiting = [thing for thing in waiting if thing not in answers]
                 self._account.pass_time()
-        raise AssertionError("this never ends")
+        return answers
+
+    def _now(self, ask: Callable[[Thing], Answer | None], thing: Thing) -> Answer | None:
+        try:
+            return ask(thing)
+        except Throttled:
+            return None
 
 
 class TestSixtyVmsAtOnce:
     def test_cost_three_calls_each_from_find_to_gone(self, account: AWSHarness) -> None:
-        provider = account.open(OURS, run_instances_per_second=1000)
-        with ThreadPoolExecutor(THREADS) as threads:
-            references = set(threads.map(Crowd(account, provider).live, range(VMS)))
-        assert len(references) == VMS
+        provider, crowd = account.open(OURS, run_instances_per_second=1000), Crowd(account)
+        marks = [mark_of(f"server-{number}") for number in range(VMS)]
+        vms = crowd.each(lambda mark: provider.find(mark) or provider.create(spec_of(mark.server_id)), marks)
+        crowd.each(lambda mark: provider.get(vms[mark].reference).state is VMState.RUNNING, marks)
+        crowd.each(lambda mark: provider.delete(mark, vms[mark].reference), marks)
+        assert len({vm.reference for vm in vms.values()}) == VMS
         assert account.leftovers() == []
         calls = Counter(form_of(request)["Action"] for request in account.server.requests)
         assert calls["RunInstances"] == VMS
         assert calls.total() <= MOST_CALLS_FOR_EACH * VMS, calls
+
+
+class TestASearchBeforeACreation:
+    def test_is_not_made_twice(self, account: AWSHarness, provider: AWSProvider) -> None:
+        assert provider.find(mark_of("a")) is None
+        provider.create(spec_of("a"))
+        assert account.server.count(asks_for("DescribeInstances")) == 1
+
+    def test_serves_one_creation_only(self, account: AWSHarness, provider: AWSProvider) -> None:
+        assert provider.find(mark_of("a")) is None
+        first = provider.create(spec_of("a"))
+        assert provider.create(spec_of("a", attempt=2)).reference == first.reference
+
+    def test_is_made_anew_after_five_seconds(self, account: AWSHarness, provider: AWSProvider) -> None:
+        assert provider.find(mark_of("a")) is None
+        first = account.open(OURS).create(spec_of("a"))
+        account.now += 5
+        assert provider.create(spec_of("a", attempt=2)).reference == first.reference
+
+    def test_remembers_the_tokens_of_instances_that_have_ended(
+        self, account: AWSHarness, provider: AWSProvider
+    ) -> None:
+        first = provider.create(spec_of("a"))
+        account.ec2.end(first.reference)
+        assert provider.find(mark_of("a")) is None
+        assert provider.create(spec_of("a")).reference != first.reference
 
 
 class TestJoinedTerminations:

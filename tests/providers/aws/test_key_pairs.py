@@ -35,7 +35,7 @@ class TestImportedKeyPair:
         assert len(account.ec2.backend.key_pairs) == 1
         (pair,) = account.ec2.backend.key_pairs.values()
         assert {tag["key"]: tag["value"] for tag in pair.get_tags()} == {"poolwright:controller": OURS}
-        assert {one.key_name for one in account.ec2.instances()} == {pair.name}
+        assert {one.key_name for one in account.ec2.instances()} == {pair.key_name}
 
     def test_costs_one_call_for_a_provider(self, account: AWSHarness) -> None:
         provider = account.open(OURS, ssh_public_key=PUBLIC_KEY)
