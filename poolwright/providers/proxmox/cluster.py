@@ -78,15 +78,19 @@ class Cluster:
         return sum(task.get("type") == "qmclone" and not task.get("endtime") for task in tasks)
 
     def prove_free(self, number: int) -> None:
-        """Raises `PermissionDenied` if a guest with this number exists: the list leaves out what one may not see."""
+        """Raises `PermissionDenied` if a guest with this number exists: the list leaves out what one may not see.
+
+        With a resource pool `Transient`: a clone joins it, and is seen, only once its disks are copied.
+        """
         try:
             self.api.get("cluster/nextid", vmid=number)
         except Refused as refused:
-            if refused.fault in (Fault.INVALID, Fault.CONFLICT):
-                raise PermissionDenied(
-                    f"VM {number} exists, but {self.settings.token_id} may not see it; give it VM.Audit on /vms"
-                ) from None
-            raise
+            if refused.fault not in (Fault.INVALID, Fault.CONFLICT):
+                raise
+            kind = Transient if self.settings.resource_pool else PermissionDenied
+            raise kind(
+                f"VM {number} exists, but {self.settings.token_id} may not see it; give it VM.Audit on /vms"
+            ) from None
 
     def prove_that_all_is_seen(self) -> None:
         """Raises `PermissionDenied` unless VMs of our numbers are listed where they exist."""

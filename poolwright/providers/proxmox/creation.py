@@ -60,27 +60,21 @@ class Creation:
         if row is not None:
             return self._adopted(row, spec)
         target, template = _source(self._cluster, listing, spec)
-        body = requests.clone(self._settings, spec, target)
-        try:
-            task = str(self._cluster.api.post(f"{template.path}/clone", body))
-            self._clones[spec.number] = _Clone(spec.mark, task)
-            # What fails at once (no room, a broken template) is told now, while another place can still be tried.
-            problem = self._cluster.end_of(task)
-        except Refused as refused:
-            if refused.status == _NODE_UNREACHABLE and spec.number not in self._clones:
-                raise CapacityUnavailable(
-                    f"cloning {spec.name} failed: node {template.node}, which has the template, cannot be reached; "
-                    "it is tried again, or on another node"
-                ) from None
-            if not _TAKEN.search(str(refused)):
-                raise
-            problem = str(refused)
-        if problem:
-            self._clones.pop(spec.number, None)
-            if not _TAKEN.search(problem):
-                raise error_of(fault_in(problem), f"cloning {spec.name}", problem)
+        task = self._ask(spec, target, template)
+        if task is None:
             return self._taken(spec)
-        return self._pending(spec.mark, spec.number)
+        before = self._clones.get(spec.number)
+        self._clones[spec.number] = _Clone(spec.mark, task)
+        # What fails at once (no room, a broken template) is told now, while another place can still be tried.
+        problem = self._cluster.end_of(task)
+        if not problem:
+            return self._pending(spec.mark, spec.number)
+        self.forget(spec.number)
+        if not _TAKEN.search(problem):
+            raise error_of(fault_in(problem), f"cloning {spec.name}", problem)
+        if before:
+            self._clones[spec.number] = before
+        return self._taken(spec)
 
     def unlisted(self, number: int) -> VM:
         """What to say of a VM that the list does not have: `NotFound` once it is proven."""
@@ -140,6 +134,20 @@ class Creation:
     def _start(self, row: Row) -> None:
         self._cluster.api.post(f"{row.path}/status/start")
 
+    def _ask(self, spec: VMSpec, target: str | None, template: Row) -> str | None:
+        """Ask for the clone. Returns its task, or None when somebody has the number."""
+        try:
+            return str(self._cluster.api.post(f"{template.path}/clone", requests.clone(self._settings, spec, target)))
+        except Refused as refused:
+            if _TAKEN.search(str(refused)):
+                return None
+            if refused.status != _NODE_UNREACHABLE:
+                raise
+            raise CapacityUnavailable(
+                f"cloning {spec.name} failed: node {template.node}, which has the template, cannot be reached; "
+                "it is tried again, or on another node"
+            ) from None
+
     def _adopted(self, row: Row, spec: VMSpec) -> Row | VM:
         owner = self._cluster.owner(row)
         if owner == spec.mark:
@@ -159,6 +167,8 @@ class Creation:
         row = self._cluster.listing().at(spec.number)
         if row is not None:
             return self._adopted(row, spec)
+        if spec.number in self._clones:
+            return self.unlisted(spec.number)
         raise Conflict(
             f"VMID {spec.number} is taken by a guest that {self._settings.token_id} may not see; give it VM.Audit on "
             "/vms, or give vmid_first and vmid_last a range that nothing else in the cluster uses"

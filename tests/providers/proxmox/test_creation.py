@@ -183,6 +183,30 @@ class TestWhileDisksAreCopied:
         task["endtime"] = end
         assert opened().delete(SPEC.mark, REFERENCE) is True
 
+    def test_a_clone_that_is_not_in_its_pool_yet_is_waited_for(self, cluster: ProxmoxCluster, opened: Open) -> None:
+        # Where the pool alone grants VM.Audit, a clone cannot be seen until its disks are copied.
+        cluster.pools["desks"] = set()
+        cluster.grant(TOKEN_ID, "/vms/100", "VM.Audit", "VM.Clone")
+        cluster.grant(TOKEN_ID, "/storage", "Datastore.AllocateSpace")
+        privileges = ["VM.Allocate", "VM.Audit", "VM.Config.Options", "VM.PowerMgmt", "VM.GuestAgent.Unrestricted"]
+        cluster.grant(TOKEN_ID, "/pool/desks", *privileges)
+        provider, another = (opened(template="100", resource_pool="desks") for _ in range(2))
+        provider.create(SPEC)
+        cluster.pools["desks"].clear()
+        end = cluster.tasklog[0].pop("endtime")
+        cluster.tasklog[0]["status"] = "running"
+        assert provider.get(REFERENCE).state is VMState.PENDING
+        assert provider.create(SPEC).state is VMState.PENDING
+        with pytest.raises(Transient):
+            another.get(REFERENCE)
+        with pytest.raises(Transient):
+            another.delete(SPEC.mark, REFERENCE)
+        assert another.delete(SPEC.mark, None) is False
+        cluster.pools["desks"].add(NUMBER)
+        cluster.tasklog[0].update(endtime=end, status="stopped")
+        another.get(REFERENCE)
+        assert another.get(REFERENCE).state is VMState.RUNNING
+
 
 class TestFailedClones:
     def test_no_room_is_told_at_once_and_leaves_nothing(
