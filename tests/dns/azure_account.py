@@ -115,6 +115,16 @@ class AzureHarness:
     def secrets(self) -> Sequence[str]:
         return [SECRET]
 
+    def stored(self, name: str, kind: str) -> StoredSet:
+        """The record set as the service has it."""
+        zone, relative = self._place(name)
+        return zone.sets[relative, kind]
+
+    def put(self, name: str, kind: str, stored: StoredSet) -> None:
+        """Set a record set as somebody else does."""
+        zone, relative = self._place(name)
+        zone.sets[relative, kind] = stored
+
     def settings(self) -> dict[str, Any]:
         return {
             "subscription_id": self.service.subscription,

@@ -58,7 +58,7 @@ class OneName:
         for kind, records in wanted.items():
             before = ours.get(kind)
             if before is None or not before.has_content_of(records):
-                now = self._service.put(self._zone, records, before)
+                now = self._service.put(self._zone, records.keeping_metadata_of(before), before)
                 if is_new:
                     self._made[kind] = now
         # New addresses come before old ones go, so that the name bears the mark all the time.

@@ -43,7 +43,7 @@ class Pointers:
             if before is not None and before.has_content_of(wanted):
                 return None
             try:
-                self._service.put(zone, wanted, before)
+                self._service.put(zone, wanted.keeping_metadata_of(before), before)
             except Unmet:
                 continue
             return None

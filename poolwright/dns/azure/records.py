@@ -1,7 +1,7 @@
 """Record sets as Azure has them. Each carries its owner mark itself, as metadata, so that no write parts the two."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -37,6 +37,10 @@ class RecordSet:
     def has_content_of(self, other: "RecordSet") -> bool:
         """Whether it says the same."""
         return (self.data, self.ttl_seconds, self.mark) == (other.data, other.ttl_seconds, other.mark)
+
+    def keeping_metadata_of(self, other: "RecordSet | None") -> "RecordSet":
+        """The same with what somebody else noted on the other."""
+        return self if other is None else replace(self, metadata={**other.metadata, **self.metadata})
 
 
 def read(native: Any, zone: str) -> RecordSet:
