@@ -4,7 +4,8 @@ The SDK takes more than a second to import, so it is only imported when the firs
 """
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -13,6 +14,7 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 from poolwright.domain.base import Model
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import Pace, TooFast
+from poolwright.vendors.patience import Patience
 
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 READ_TIMEOUT_SECONDS: Final = 30.0
@@ -21,6 +23,8 @@ PAGE_SIZE: Final = 1000
 
 _BURST_SECONDS: Final = 5
 """After a rest, as many calls may be made at once as otherwise in so many seconds."""
+_TURNS: Final = 20
+"""How often a call of an operation that has begun waits for its turn before it gives up."""
 _LONGEST_MESSAGE: Final = 400
 
 _FAULT_OF_CODE: Final[Mapping[str, Fault]] = {
@@ -115,14 +119,32 @@ class CallFailed(Exception):
 
 
 class Connection:
-    """The calls of one account. May be shared by threads: each has clients of its own."""
+    """The calls of one account. May be shared by threads: each has clients of its own.
+
+    Every call is made inside an `operation`.
+    """
 
     def __init__(self, account: Account) -> None:
         self._account = account
         self._pace = _pace_of(account)
+        self._patience = Patience()
         self._lock = threading.Lock()
         self._signer: Any = None
         self._clients = threading.local()
+
+    @contextmanager
+    def operation(self, *, begun: bool = False) -> Iterator[None]:
+        """Around calls that belong together: only the first of them is refused when it comes too fast, the others wait
+        for their turn. `begun`: the first waits too."""
+        with self._patience.operation(begun=begun):
+            yield
+
+    @contextmanager
+    def for_others(self) -> Iterator[None]:
+        """Around calls that other threads wait for: none of them is refused when it comes too fast."""
+        with self._patience.operation(begun=True):
+            yield
+        self._patience.made()
 
     def compute(self, operation: str, *arguments: Any, **options: Any) -> Any:
         """Call the compute service; gives the SDK's response. Raises `CallFailed`."""
@@ -150,10 +172,7 @@ class Connection:
             client = self._client(service)
         except Exception as error:  # noqa: BLE001 (the SDK and the metadata service have many ways to say it)
             raise _unusable_credentials(error) from None
-        try:
-            self._pace.call()
-        except TooFast as error:
-            raise CallFailed(Fault.THROTTLED, str(error), retry_after_seconds=error.retry_after_seconds) from None
+        self._take_turn()
         try:
             response = getattr(client, operation)(*arguments, **options)
         except Exception as error:
@@ -164,7 +183,19 @@ class Connection:
                 failure.retry_after_seconds = self._pace.throttled(failure.retry_after_seconds)
             raise failure from None
         self._pace.answered()
+        self._patience.made()
         return response
+
+    def _take_turn(self) -> None:
+        for turns_left in reversed(range(_TURNS)):
+            try:
+                self._pace.call()
+            except TooFast as refusal:
+                wait = refusal.retry_after_seconds
+                if not turns_left or not self._patience.waited(wait):
+                    raise CallFailed(Fault.THROTTLED, str(refusal), retry_after_seconds=wait) from None
+            else:
+                return
 
     def _client(self, service: str) -> Any:
         found = getattr(self._clients, service, None)

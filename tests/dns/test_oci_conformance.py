@@ -12,8 +12,8 @@ from poolwright.dns.registry import open_dns_provider
 from tests.dns.account import OURS, mark_of, marked, record_of
 from tests.dns.conformance import DNSConformance
 from tests.dns.harness import Fault, Feature, Seen
-from tests.dns.ownership import ForeignRecords, Races
-from tests.dns.writing import Listing, Removing, Writing
+from tests.dns.ownership import Races
+from tests.dns.writing import Listing, Writing
 from tests.wire.guard import only_this_machine
 from tests.wire.oci_dns import COMPARTMENT, OCIDNSService, StoredZone
 from tests.wire.oci_requests import Identity, failed, hidden
@@ -157,7 +157,7 @@ class TestOCIPrivate(Writing, Listing):
         return True
 
 
-class AnsweredOtherwise(Removing, ForeignRecords, Races):
+class AnsweredOtherwise(Races):
     """Whatever the answer to a condition that does not hold may be."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from poolwright.dns.errors import AuthenticationFailed, DNSError
+from poolwright.dns.errors import AuthenticationFailed, DNSError, InvalidSettings
 from poolwright.dns.names import NameProblem, domain_name, longest_suffix, owner_name
 from poolwright.dns.oci.records import probe
 from poolwright.dns.oci.service import OCIDNS, Unmet, Zone
@@ -30,8 +30,17 @@ def findings(settings: Settings, service: OCIDNS, base_domain: str) -> Sequence[
     ]
 
 
-def unknown(names: Sequence[str], zones: Sequence[Zone]) -> list[str]:
-    """Those of the named zones that are not among these."""
+def refuse_unknown(settings: Settings, zones: Sequence[Zone]) -> None:
+    """Raise `InvalidSettings` when a zone that the settings name is not among these: what is in it, nobody sees."""
+    missing = _unknown((*settings.zones, *settings.reverse_zones), zones)
+    if missing:
+        raise InvalidSettings(
+            f"the compartment has no {settings.visibility} zone {listed(missing)} that takes records, so what is ours "
+            "in it cannot be listed; correct `zones`, `reverse_zones` or `visibility`"
+        )
+
+
+def _unknown(names: Sequence[str], zones: Sequence[Zone]) -> list[str]:
     return [name for name in names if name not in {zone.name for zone in zones}]
 
 
@@ -46,7 +55,7 @@ def _refused(settings: Settings, problem: DNSError) -> Finding:
 
 
 def _unknown_zones(setting: str, named: Sequence[str], zones: Sequence[Zone], settings: Settings) -> Iterator[Finding]:
-    missing = unknown(named, zones)
+    missing = _unknown(named, zones)
     if missing:
         yield Finding(
             setting=setting,

@@ -12,9 +12,9 @@ from poolwright.dns.claims import (
     refuse_another_controllers,
     too_busy,
 )
-from poolwright.dns.errors import DNSError, InvalidSettings
+from poolwright.dns.errors import DNSError
 from poolwright.dns.names import Address, address_of, claimed_name, plain, reverse_name
-from poolwright.dns.oci.checks import findings, unknown
+from poolwright.dns.oci.checks import findings, refuse_unknown
 from poolwright.dns.oci.pointers import Pointers, pointer_target
 from poolwright.dns.oci.records import (
     ADDRESS_KINDS,
@@ -33,7 +33,6 @@ from poolwright.dns.oci.service import OCIDNS, Unmet, Zone, again
 from poolwright.dns.oci.settings import Settings
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
-from poolwright.domain.wording import listed
 
 
 def open_dns_provider(settings: Mapping[str, Any], controller_id: str) -> "OCIDNSProvider":
@@ -57,13 +56,15 @@ class OCIDNSProvider:
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
-        return findings(self._settings, self._service, base_domain)
+        with self._service.operation():
+            return findings(self._settings, self._service, base_domain)
 
     def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         """See the protocol."""
         refuse_another_controllers(mark, record, self._controller_id)
-        removed = self._write(self._zones.forward(record.fqdn), mark, record)
-        pointed, notes = self._write_pointers(mark, record)
+        with self._service.operation():
+            removed = self._write(self._zones.forward(record.fqdn), mark, record)
+            pointed, notes = self._write_pointers(mark, record)
         written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=removed, notes=notes)
 
@@ -71,7 +72,17 @@ class OCIDNSProvider:
         """See the protocol."""
         if mark.controller_id != self._controller_id:
             return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
-        fqdn = plain(fqdn)
+        with self._service.operation():
+            return self._delete(mark, plain(fqdn), addresses)
+
+    def list_owned(self) -> Sequence[OwnedRecord]:
+        """See the protocol."""
+        with self._service.operation():
+            zones = self._zones.read()
+            refuse_unknown(self._settings, zones)
+            return owned_records(one for zone in zones for one in self._claims(zone))
+
+    def _delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> Changes:
         found = [(zone, self._service.place(zone, fqdn)) for zone in self._zones.holding(fqdn)]
         here = (address for _, place in found for address in addresses_in(place.at_name))
         # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
@@ -82,17 +93,6 @@ class OCIDNSProvider:
             removed += [f"{fqdn} {kinds}"] if kinds else []
             notes += left_alone(fqdn, strangers)
         return Changes(removed=tuple(removed), notes=tuple(notes))
-
-    def list_owned(self) -> Sequence[OwnedRecord]:
-        """See the protocol."""
-        zones = self._zones.read()
-        missing = unknown((*self._settings.zones, *self._settings.reverse_zones), zones)
-        if missing:
-            raise InvalidSettings(
-                f"the compartment has no {self._settings.visibility} zone {listed(missing)} that takes records, so "
-                "what is ours in it cannot be listed; correct `zones`, `reverse_zones` or `visibility`"
-            )
-        return owned_records(one for zone in zones for one in self._claims(zone))
 
     def _write(self, zone: Zone, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
         """Write addresses and mark. Returns the PTR records that had to go first, in words."""

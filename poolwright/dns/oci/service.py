@@ -46,6 +46,8 @@ class OCIDNS:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._connection = Connection(settings)
+        self.operation = self._connection.operation
+        """Around all calls of one operation of the protocol."""
 
     def zones(self) -> Zones[Zone]:
         """The zones that the settings mean."""

@@ -29,7 +29,7 @@ class Addresses:
         self._lock = threading.Lock()
         self._known: dict[str, HostAddresses] = {}
         self._expects_public: bool | None = None
-        self._reads: SharedRead[str, HostAddresses] = SharedRead(self._read_one, self._read_many)
+        self._reads: SharedRead[str, HostAddresses | None] = SharedRead(self._read_one, self._read_for_others)
 
     def known(self, reference: str) -> HostAddresses | None:
         """What was read before. No call."""
@@ -45,12 +45,12 @@ class Addresses:
             self._remember({reference: found})
         return found
 
-    def of_all(self, references: Collection[str]) -> None:
-        """Learn the addresses of all these in a few calls, and forget those of all others."""
+    def learn(self, references: Collection[str]) -> None:
+        """Read the addresses of all these in a few calls, and forget those of all others."""
         with self._lock:
             self._known = {reference: found for reference, found in self._known.items() if reference in references}
             unknown = frozenset(references) - self._known.keys()
-        if len(unknown) > 1:
+        if unknown:
             with translated():
                 self._remember(self._read_many(unknown))
 
@@ -59,29 +59,35 @@ class Addresses:
             self._known.update({reference: one for reference, one in found.items() if one is not None})
 
     def _read_one(self, reference: str) -> HostAddresses | None:
-        for attachment in self._attachments(instance_id=reference):
+        return self._from_interfaces(self._attachments(instance_id=reference))
+
+    def _read_for_others(self, references: frozenset[str]) -> Mapping[str, HostAddresses | None]:
+        with self._connection.for_others():
+            return self._read_many(references)
+
+    def _read_many(self, references: frozenset[str]) -> Mapping[str, HostAddresses | None]:
+        attachments: dict[str, list[Any]] = {reference: [] for reference in references}
+        for one in self._attachments():
+            attachments.get(one.instance_id, []).append(one)
+        single = [found[0] for found in attachments.values() if len(found) == 1]
+        private = self._private_ips({one.subnet_id for one in single if one.subnet_id})
+        public = self._public_ips({one.availability_domain for one in single})
+        answers: dict[str, HostAddresses | None] = {}
+        for reference, found in attachments.items():
+            own = private.get(found[0].vnic_id) if len(found) == 1 else None
+            # Which of several interfaces is the primary one, lists do not tell, nor any address of the sixth version.
+            answers[reference] = (
+                self._whole(HostAddresses(public.get(own.id), own.ip_address)) if own else self._from_interfaces(found)
+            )
+        return answers
+
+    def _from_interfaces(self, attachments: Sequence[Any]) -> HostAddresses | None:
+        for attachment in attachments:
             vnic = self._connection.network("get_vnic", attachment.vnic_id).data
             if vnic.is_primary:
-                found = HostAddresses(vnic.public_ip, vnic.private_ip or next(iter(vnic.ipv6_addresses or ()), None))
-                return found if self._is_whole(found) else None
+                private = vnic.private_ip or next(iter(vnic.ipv6_addresses or ()), None)
+                return self._whole(HostAddresses(vnic.public_ip, private))
         return None
-
-    def _read_many(self, references: frozenset[str]) -> Mapping[str, HostAddresses]:
-        attachments: dict[str, list[Any]] = {}
-        for one in self._attachments():
-            if one.instance_id in references:
-                attachments.setdefault(one.instance_id, []).append(one)
-        # Which of several interfaces is the primary one, lists do not tell: such an instance is asked for by itself.
-        single = {reference: found[0] for reference, found in attachments.items() if len(found) == 1}
-        private = self._private_ips({one.subnet_id for one in single.values() if one.subnet_id})
-        public = self._public_ips({one.availability_domain for one in single.values()})
-        answers = {}
-        for reference, one in single.items():
-            if own := private.get(one.vnic_id):
-                found = HostAddresses(public.get(own.id), own.ip_address)
-                if self._is_whole(found):
-                    answers[reference] = found
-        return answers
 
     def _attachments(self, **options: Any) -> Sequence[Any]:
         compartment = self._settings.compartment_ocid
@@ -97,7 +103,7 @@ class Addresses:
         }
 
     def _public_ips(self, availability_domains: Collection[str]) -> Mapping[str, str]:
-        if not self._public_is_expected():
+        if not availability_domains or not self._public_is_expected():
             return {}
         return {
             one.private_ip_id: one.ip_address
@@ -112,8 +118,10 @@ class Addresses:
             )
         }
 
-    def _is_whole(self, found: HostAddresses) -> bool:
-        return found.private is not None and (found.public is not None or not self._public_is_expected())
+    def _whole(self, found: HostAddresses) -> HostAddresses | None:
+        """The addresses, unless there will be more."""
+        is_whole = found.private is not None and (found.public is not None or not self._public_is_expected())
+        return found if is_whole else None
 
     def _public_is_expected(self) -> bool:
         if self._expects_public is None:

@@ -65,7 +65,7 @@ class Instances:
         self._connection = connection
         self._compartment = compartment_ocid
         self._controller_id = controller_id
-        self._reads: SharedRead[_Question, tuple[Instance, ...]] = SharedRead(self._answer, self._answers)
+        self._reads: SharedRead[_Question, tuple[Instance, ...]] = SharedRead(self._answer, self._answer_all)
 
     def of_server(self, server_id: str) -> Sequence[Instance]:
         """Every instance that bears this server's mark of our controller, the oldest first, dead ones included."""
@@ -94,6 +94,10 @@ class Instances:
     def _proven_gone(self, question: _Question) -> tuple[Instance, ...] | None:
         """OCI gives one answer for gone and for forbidden. Only a list that we may read, without it, tells which."""
         return self._answers(frozenset({question})).get(question)
+
+    def _answer_all(self, questions: frozenset[_Question]) -> Mapping[_Question, tuple[Instance, ...]]:
+        with self._connection.for_others():
+            return self._answers(questions)
 
     def _answers(self, questions: frozenset[_Question]) -> Mapping[_Question, tuple[Instance, ...]]:
         by_server: dict[str, list[Instance]] = {}

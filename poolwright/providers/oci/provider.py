@@ -9,11 +9,18 @@ from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import Conflict, InvalidSettings, NotFound
-from poolwright.providers.oci.addresses import Addresses
+from poolwright.providers.oci.addresses import Addresses, HostAddresses
 from poolwright.providers.oci.checks import findings
 from poolwright.providers.oci.errors import provider_error
 from poolwright.providers.oci.instances import Instance, Instances
-from poolwright.providers.oci.requests import launch_request, places, retry_token, script_limit_bytes
+from poolwright.providers.oci.requests import (
+    CONTROLLER_TAG,
+    SERVER_TAG,
+    launch_request,
+    places,
+    retry_token,
+    script_limit_bytes,
+)
 from poolwright.providers.oci.settings import Settings
 from poolwright.providers.oci.volumes import Volumes
 from poolwright.vendors.faults import Fault
@@ -62,15 +69,17 @@ class OCIProvider:
 
     def check(self) -> Sequence[Finding]:
         """See the protocol. OCI has no dry run: whether instances may be launched shows when the first one is."""
-        return findings(self._settings, self._connection, self._controller_id)
+        with self._connection.operation():
+            return findings(self._settings, self._connection, self._controller_id)
 
     def find(self, mark: OwnerMark) -> VM | None:
         """See the protocol. One that is being deleted is only returned when there is no other."""
         if mark.controller_id != self._controller_id:
             return None
-        left = [one for one in self._instances.of_server(mark.server_id) if not one.is_gone]
-        left.sort(key=lambda one: not one.is_alive)
-        return self._vm(left[0]) if left else None
+        with self._connection.operation():
+            left = [one for one in self._instances.of_server(mark.server_id) if not one.is_gone]
+            left.sort(key=lambda one: not one.is_alive)
+            return self._vm(left[0]) if left else None
 
     def create(self, spec: VMSpec) -> VM:
         """See the protocol.
@@ -81,44 +90,43 @@ class OCIProvider:
             raise InvalidSettings(f"{spec.mark.text()} is not of controller {self._controller_id}; open its provider")
         # A bad override or script is told before anything is looked for.
         launch_request(self._settings, spec, retry_token(spec.token, 0))
-        seen = self._instances.of_server(spec.mark.server_id)
-        if adopted := self._adopted(spec, seen):
-            return adopted
-        dead = {one.retry_token for one in seen}
-        for number in range(_MOST_TOKENS):
-            token = retry_token(spec.token, number)
-            if token not in dead and (made := self._launched(spec, token)):
-                return made
+        # A creation follows a search: were it refused at its first call, the search would begin anew each time.
+        with self._connection.operation(begun=True):
+            seen = self._instances.of_server(spec.mark.server_id)
+            if adopted := self._adopted(spec, seen):
+                return adopted
+            dead = {one.retry_token for one in seen}
+            for number in range(_MOST_TOKENS):
+                token = retry_token(spec.token, number)
+                if token not in dead and (made := self._launched(spec, token)):
+                    return made
         raise Conflict(f"every attempt for {spec.name} has died; create it anew, with another token")
 
     def get(self, reference: str) -> VM:
         """See the protocol."""
-        found = self._instances.by_reference(reference) if reference else None
-        if found is None or found.is_gone or not self._is_ours(found):
-            raise NotFound(f"{reference} does not exist; it was terminated, or is not of this controller")
-        return self._vm(found)
+        with self._connection.operation():
+            found = self._instances.by_reference(reference) if reference else None
+            if found is None or found.is_gone or not self._is_ours(found):
+                raise NotFound(f"{reference} does not exist; it was terminated, or is not of this controller")
+            return self._vm(found)
 
     def list_owned(self) -> Sequence[VM]:
         """See the protocol."""
-        found = [one for one in self._instances.owned() if not one.is_gone]
-        self._addresses.of_all([one.reference for one in found if one.state is VMState.RUNNING])
-        return [self._vm(one) for one in found]
+        with self._connection.operation():
+            found = [one for one in self._instances.owned() if not one.is_gone]
+            self._addresses.learn([one.reference for one in found if one.state is VMState.RUNNING])
+            return [self._reported(one, self._addresses.known(one.reference)) for one in found]
 
     def delete(self, mark: OwnerMark, reference: str | None) -> bool:
         """See the protocol. Boot volume and the data volumes made at launch go with the instance."""
         if mark.controller_id != self._controller_id:
             raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
-        found = {one.reference: one for one in self._instances.of_server(mark.server_id)}
-        if reference and reference not in found:
-            # Lists may lag behind the reference that the launch gave.
-            named = self._instances.by_reference(reference)
-            if named and named.mark == mark:
-                found[named.reference] = named
-        left = [one for one in found.values() if not one.is_gone]
-        for one in left:
-            if one.is_alive:
-                self._instances.terminate(one)
-        return not left and self._volumes.all_gone(mark.server_id)
+        with self._connection.operation():
+            left = [one for one in self._of_mark(mark, reference) if not one.is_gone]
+            for one in left:
+                if one.is_alive:
+                    self._instances.terminate(one)
+            return not left and self._volumes.all_gone(mark.server_id)
 
     def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:  # noqa: ARG002
         """Raises `InvalidSettings`, always: the script is handed over at creation."""
@@ -126,14 +134,30 @@ class OCIProvider:
 
     def password(self, reference: str) -> SecretStr | None:
         """See the protocol. The one that Oracle's Windows images make at their first start, and want changed."""
-        try:
-            found = self._connection.compute("get_windows_instance_initial_credentials", reference).data
-        except CallFailed as failure:
-            if failure.fault is not Fault.MISSING:
-                raise provider_error(failure) from None
-            self.get(reference)
-            return None
-        return SecretStr(found.password) if found.password else None
+        with self._connection.operation():
+            try:
+                found = self._connection.compute("get_windows_instance_initial_credentials", reference).data
+            except CallFailed as failure:
+                if failure.fault is not Fault.MISSING:
+                    raise provider_error(failure) from None
+                self.get(reference)
+                return None
+            return SecretStr(found.password) if found.password else None
+
+    def _of_mark(self, mark: OwnerMark, reference: str | None) -> Sequence[Instance]:
+        found = self._instances.of_server(mark.server_id)
+        if not reference or any(one.reference == reference for one in found):
+            return found
+        # Lists may lag behind the reference that the launch gave.
+        named = self._instances.by_reference(reference)
+        if named is None or named.is_gone:
+            return found
+        if named.mark != mark:
+            raise Conflict(
+                f"{reference} does not bear the mark {mark.text()}, so it is left alone; restore its tags "
+                f"{CONTROLLER_TAG} and {SERVER_TAG}, or terminate it by hand"
+            )
+        return [*found, named]
 
     def _launched(self, spec: VMSpec, token: str) -> VM | None:
         """The VM of this token; None: the token has made one that is dead."""
@@ -145,9 +169,7 @@ class OCIProvider:
             return self._made_before(spec, token)
         if made.mark != spec.mark:
             raise Conflict(f"the token of {spec.name} has made {made.reference}, which is not its own; use a new token")
-        if not made.is_alive:
-            return None
-        return self._vm(made)
+        return None if made.is_gone else self._adopted(spec, [made])
 
     def _made_before(self, spec: VMSpec, token: str) -> VM | None:
         """The VM that a token belongs to which OCI takes for nothing new.
@@ -177,9 +199,12 @@ class OCIProvider:
         return instance.mark is not None and instance.mark.controller_id == self._controller_id
 
     def _vm(self, instance: Instance) -> VM:
-        assert instance.mark is not None
         is_running = instance.state is VMState.RUNNING
-        found = self._addresses.of(instance.reference) if is_running else self._addresses.known(instance.reference)
+        known = self._addresses.of if is_running else self._addresses.known
+        return self._reported(instance, known(instance.reference))
+
+    def _reported(self, instance: Instance, found: HostAddresses | None) -> VM:
+        assert instance.mark is not None
         is_taken = instance.is_preemptible and not instance.is_alive
         return VM(
             reference=instance.reference,

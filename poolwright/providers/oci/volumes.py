@@ -28,7 +28,7 @@ class Volumes:
         self._connection = connection
         self._compartment = compartment_ocid
         self._controller_id = controller_id
-        self._reads: SharedRead[str, tuple[Volume, ...]] = SharedRead(self._of_one, self._of_many)
+        self._reads: SharedRead[str, tuple[Volume, ...]] = SharedRead(self._of_one, self._of_all)
 
     def all_gone(self, server_id: str) -> bool:
         """Whether nothing with this server's mark is left. What is left, is asked to be deleted."""
@@ -50,6 +50,10 @@ class Volumes:
 
     def _of_one(self, server_id: str) -> tuple[Volume, ...] | None:
         return self._of_many(frozenset({server_id}))[server_id]
+
+    def _of_all(self, server_ids: frozenset[str]) -> Mapping[str, tuple[Volume, ...]]:
+        with self._connection.for_others():
+            return self._of_many(server_ids)
 
     def _of_many(self, server_ids: frozenset[str]) -> Mapping[str, tuple[Volume, ...]]:
         found: dict[str, tuple[Volume, ...]] = dict.fromkeys(server_ids, ())
