@@ -48,8 +48,8 @@ _BY_STATUS: Final[Mapping[int, Fault]] = {
 }
 # The API has one code, 422, for all that it cannot do; only its words tell them apart.
 _BY_WORDS: Final[Sequence[tuple[re.Pattern[str], Fault]]] = (
-    (re.compile(r"exceed.*limit|limit.*(reached|exceeded)|quota"), Fault.QUOTA),
-    (re.compile(r"pending event|in progress|is locked|already (exists|in use|assigned)|taken"), Fault.CONFLICT),
+    (re.compile(r"(exceed|reached).*limit|limit.*(reached|exceeded)|quota"), Fault.QUOTA),
+    (re.compile(r"pending event|in progress|is locked|already (exists|in use|assigned)|\btaken\b"), Fault.CONFLICT),
     (re.compile(r"(size|region|capacity|droplet).*(not|un)\s?available|insufficient|sold out"), Fault.CAPACITY),
 )
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -175,6 +176,14 @@ class TestAccount:
     def test_sends_no_token_in_the_clear(self) -> None:
         with pytest.raises(ValidationError, match="use https"):
             Account(endpoint_url="http://127.0.0.1")
+
+    def test_trap_12_its_authorities_win_over_those_of_the_environment(
+        self, server: WireServer, account: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        (tmp_path / "other.pem").write_text("no certificate")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "other.pem"))
+        API(account).call("droplets.list")
+        assert server.count() == 1
 
     def test_trusts_no_other_certificate(self, account: Account) -> None:
         refused = refusal(API(account.model_copy(update={"ca_file": None})), "droplets.list")

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 from poolwright.domain.identities import OwnerMark, machine_name
@@ -80,7 +80,9 @@ class Droplets:
         assert listing is not None
         for droplet in listing.items if self._surplus else ():
             if droplet["id"] in self._surplus:
-                self.destroy(droplet, listed=True)
+                # Whoever asked for the list has it, whether or not this succeeds; the next list tries it again.
+                with suppress(Refused):
+                    self.destroy(droplet, listed=True)
         return listing
 
     def marked(self, mark: OwnerMark, listing: Listing) -> Sequence[Droplet]:

@@ -20,7 +20,7 @@ from poolwright.providers.errors import Conflict, InvalidSettings, NotFound
 from poolwright.vendors.digitalocean import API, Listing, Refused
 from poolwright.vendors.faults import Fault
 
-_REMEMBERED: Final = 1_000
+_REMEMBERED: Final = 10_000
 _RECENT_SECONDS: Final = 3.0
 
 _Value = TypeVar("_Value")
@@ -47,6 +47,8 @@ class DigitalOceanProvider:
         self._clock = clock
         self._missed: dict[str, float] = {}
         """Server -> when a search that found nothing for it began."""
+        self._ready: dict[str, None] = {}
+        """References of droplets that `get` said to run."""
         self._made: dict[str, int] = {}
         """Server -> number of the droplet that this process made: lists may lag behind a creation."""
 
@@ -105,8 +107,9 @@ class DigitalOceanProvider:
         """See the protocol. Raises `Conflict` for a droplet of ours that was renamed."""
         with translated():
             number = _number_of(reference)
+            # Whoever waits for it is answered by a list of a moment ago; once it was said to run, by fresh ones.
             waiting = self._listed(self._droplets.recent(), number)
-            if waiting and not _is_ready(waiting):
+            if waiting and reference not in self._ready:
                 return self._owned(waiting, reference)
             droplet = self._listed(self._droplets.listing(), number) or self._droplets.get(number)
             return self._owned(droplet, reference)
@@ -152,7 +155,10 @@ class DigitalOceanProvider:
         if droplet is None or mark is None:
             self._refuse_renamed(droplet)
             raise NotFound(f"droplet {reference} does not exist; it was deleted, or is not of this controller")
-        return self._droplets.report(droplet, mark)
+        vm = self._droplets.report(droplet, mark)
+        if vm.state is not VMState.PENDING and vm.address:
+            _put(self._ready, reference, None)
+        return vm
 
     def _make(self, spec: VMSpec) -> Droplet:
         with creating():
@@ -246,13 +252,8 @@ class DigitalOceanProvider:
 def _put(memory: dict[str, _Value], key: str, value: _Value) -> None:
     """Remember it, and forget the oldest of too many."""
     memory[key] = value
-    for oldest in list(memory)[:-_REMEMBERED]:
-        memory.pop(oldest, None)
-
-
-def _is_ready(droplet: Droplet) -> bool:
-    # Whoever waits for it is told "not yet" by a list of a moment ago, and everything else by a fresh one.
-    return requests.state_of(droplet) is not VMState.PENDING and requests.addresses_of(droplet)[0] is not None
+    while len(memory) > _REMEMBERED:
+        memory.pop(next(iter(memory)), None)
 
 
 def _refuse_busy(droplet: Droplet) -> None:

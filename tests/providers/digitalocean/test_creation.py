@@ -48,6 +48,17 @@ class TestTwoWorkersRacing:
         provider.get(kept.reference)
         assert list(account.cloud.droplets) == [int(kept.reference)]
 
+    def test_let_others_read_while_the_younger_cannot_be_destroyed(
+        self, account: Account, provider: DigitalOceanProvider
+    ) -> None:
+        body = {**provider.preview(spec_of("a")).request, "ssh_keys": []}
+        account.cloud.make(body)
+        account.cloud.make(body)
+        provider.create(spec_of("a"))
+        forbidden = account.refusal(403, "Forbidden", "You are not authorized")
+        with account.server.fault(forbidden, lambda request: request.method == "DELETE"):
+            assert len(provider.list_owned()) == 2
+
     def test_settle_on_the_lower_number_within_one_second(
         self, account: Account, provider: DigitalOceanProvider
     ) -> None:
