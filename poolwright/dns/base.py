@@ -2,7 +2,8 @@
 
 What is written for a server: its address records at `<server id>.<base domain>`, its owner mark as a TXT record at
 `names.owner_name` of it, and where the provider serves the reverse zone, a PTR record with a mark of its own beside it.
-Address records and mark appear, change and vanish together.
+Address records and mark appear, change and vanish together. Where a service has no transaction over both but notes of
+its own on records, the mark is such a note (Azure: metadata of each record set).
 
 The mark is a claim on the A and AAAA records of its name, and on nothing else there. What bears no mark, or another
 one, is never changed and never removed, not even when it appears between a look and a write: each write carries its

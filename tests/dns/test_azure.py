@@ -1,10 +1,13 @@
 """What the Azure provider does beyond the suite: marks as metadata, halves of a write, its looks, login and errors."""
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from poolwright.dns.azure.checks import is_allowed
@@ -22,6 +25,8 @@ from poolwright.dns.errors import (
     Transient,
 )
 from poolwright.dns.registry import open_dns_provider
+from poolwright.domain.autoscale import DNSRegistration
+from poolwright.domain.resources import DNSProviderConfig
 from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, REVERSE, forward, mark_of, record_of
 from tests.dns.azure_account import ZONE, AzureHarness, Rig, empty_subscription, is_write, serving
 from tests.dns.harness import Seen
@@ -30,6 +35,7 @@ from tests.wire.azure_login import SECRET, TENANT, arm_error
 from tests.wire.server import Cut, Request, Response
 
 NAME = f"a.{ZONE}"
+PAGE = (Path(__file__).parents[2] / "docs" / "providers" / "dns-azure.md").read_text()
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 
 
@@ -398,3 +404,24 @@ class TestErrors:
         with broken, pytest.raises(Transient):
             provider.list_owned()
         assert len(provider.list_owned()) == 3
+
+
+class TestPage:
+    """What docs/providers/dns-azure.md says is so."""
+
+    def test_its_examples_are_accepted(self) -> None:
+        provider, registration = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+        config = DNSProviderConfig.model_validate(provider)
+        Settings.model_validate(config.settings)
+        assert DNSRegistration.model_validate(registration["dns"]).provider == config.name
+
+    def test_it_tells_every_setting_with_its_default(self) -> None:
+        rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) *\| ", PAGE, re.MULTILINE))
+        for name, field in Settings.model_fields.items():
+            default = "" if field.is_required() else "all" if field.default == () else field.default or "none"
+            assert rows[name].strip("`|") == default, name
+
+    def test_it_tells_every_error(self) -> None:
+        assert {error.__name__ for error in DNSError.__subclasses__()} == set(
+            re.findall(r"^\| `([A-Z]\w+)` \|", PAGE, re.MULTILINE)
+        )

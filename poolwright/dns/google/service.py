@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poolwright.dns.google.zones import Zone
 
 ENDPOINT: Final = "https://dns.googleapis.com"
-# Some 580 calls in any minute, which is below what Google allows a project that asked for no more.
+# Below 600 calls in any minute. What a project may do is its own quota; a refusal pauses all calls anyway.
 _CALLS_PER_SECOND: Final = 8.0
 _BURST_CALLS: Final = 100
 _BAD_REQUEST: Final = 400
