@@ -11,7 +11,8 @@ import pytest
 from poolwright.providers.base import VM, Provider
 from tests.conformance.harness import Fault, Feature, Harness
 from tests.conformance.suite import ProviderConformance
-from tests.wire.gcp_compute import ZONES, refusal
+from tests.wire.gcp_answers import refusal
+from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_key import credentials_json
 from tests.wire.gcp_rig import Rig, is_insert, running_rig
 from tests.wire.server import Cut

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tests.wire.gcp_answers import Refusal, refusal
 from tests.wire.gcp_key import is_token
 from tests.wire.gcp_rules import complaints_about, is_request_id
 from tests.wire.server import Request, Response
@@ -27,20 +28,6 @@ _LINK = f"https://www.googleapis.com{_API}"
 _LIVES = ("PROVISIONING", "STAGING", "STAGING", "RUNNING")
 
 Body = dict[str, Any]
-
-
-class Refusal(Exception):
-    """An answer that is an error."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.response = refusal(status, reason, message)
-
-
-def refusal(status: int, reason: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An error in the form that all of Google's JSON APIs have."""
-    one = {"message": message, "domain": "global", "reason": reason}
-    return Response(status, {"error": {"code": status, "message": message, "errors": [one]}}, headers or {})
 
 
 @dataclass(eq=False)
@@ -98,6 +85,7 @@ class ComputeEngine:
             ("GET", f"{zone}/instances/([^/]+)", self._get_instance, NOTHING),
             ("DELETE", f"{zone}/instances/([^/]+)", self._delete_instance, frozenset({"requestId"})),
             ("DELETE", f"{zone}/disks/([^/]+)", self._delete_disk, frozenset({"requestId"})),
+            ("DELETE", f"/regions/({REGION})/disks/([^/]+)", self._delete_disk, frozenset({"requestId"})),
             ("GET", "/aggregated/instances", self._list_instances, lists),
             ("GET", "/aggregated/disks", self._list_disks, lists),
             ("GET", f"{zone}/operations", self._list_operations, lists),
@@ -311,9 +299,9 @@ class ComputeEngine:
         end = start + min(int(request.parameter("maxResults") or self.page_size), self.page_size)
         nothing = {"warning": {"code": "NO_RESULTS_ON_PAGE", "message": "There are no results on this page."}}
         items: Body = {f"zones/{zone}": nothing for zone in ZONES}
-        for zone, one in found[start:end]:
-            scope = items[f"zones/{zone}"]
-            items[f"zones/{zone}"] = {kind: [*scope.get(kind, []), one]}
+        for place, one in found[start:end]:
+            scope = f"regions/{place}" if place == REGION else f"zones/{place}"
+            items[scope] = {kind: [*items.get(scope, {}).get(kind, []), one]}
         page: Body = {"id": "1", "items": items}
         if self.state.unreachable_zone:
             items[f"zones/{self.state.unreachable_zone}"] = {"warning": {"code": "UNREACHABLE", "message": "down"}}

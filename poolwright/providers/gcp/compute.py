@@ -85,10 +85,17 @@ class Compute:
         request = compute_v1.DeleteInstanceRequest(project=self._project, zone=zone, instance=name)
         self.call(f"deleting {name} in {zone}", compute_v1.InstancesClient, "delete_unary", request)
 
-    def delete_disk(self, zone: str, name: str) -> None:
-        """As `delete_instance`, for a disk."""
-        request = compute_v1.DeleteDiskRequest(project=self._project, zone=zone, disk=name)
-        self.call(f"deleting disk {name} in {zone}", compute_v1.DisksClient, "delete_unary", request)
+    def delete_disk(self, disk: compute_v1.Disk) -> None:
+        """As `delete_instance`, for a disk of a zone or, if an override asked for one, of a region."""
+        doing = f"deleting disk {disk.name}"
+        if disk.region:
+            region = disk.region.rpartition("/")[2]
+            of_region = compute_v1.DeleteRegionDiskRequest(project=self._project, region=region, disk=disk.name)
+            self.call(doing, compute_v1.RegionDisksClient, "delete_unary", of_region)
+            return
+        zone = disk.zone.rpartition("/")[2]
+        of_zone = compute_v1.DeleteDiskRequest(project=self._project, zone=zone, disk=disk.name)
+        self.call(f"{doing} in {zone}", compute_v1.DisksClient, "delete_unary", of_zone)
 
     def call(self, doing: str, client: type[Any], method: str, request: Any, *, creating: bool = False) -> Any:
         """One call of one method. Raises only errors of the tree."""

@@ -9,7 +9,6 @@ from poolwright.providers.errors import Conflict, NotFound
 from poolwright.providers.gcp.compute import Compute
 from poolwright.providers.gcp.names import Reference
 from poolwright.providers.gcp.reading import Reading
-from poolwright.providers.gcp.sightings import zone_of
 
 _MOST_REMEMBERED: Final = 10_000
 
@@ -68,7 +67,7 @@ class Deletion:
             if disk.status == "DELETING":
                 continue
             try:
-                self._compute.delete_disk(zone_of(disk.zone), disk.name)
+                self._compute.delete_disk(disk)
             except NotFound:
                 continue
         return not disks

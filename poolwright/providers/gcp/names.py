@@ -12,6 +12,8 @@ CONTROLLER_LABEL: Final = "poolwright_controller"
 SERVER_LABEL: Final = "poolwright_server"
 REQUEST_LABEL: Final = "poolwright_request"
 """The request id of the creation that made the VM."""
+UNLABELLED: Final = "unlabelled"
+"""In the reference of a VM that somebody took that label from."""
 
 _REQUESTS: Final = uuid.UUID("5b1d3c52-8f0e-4b0c-9d5c-6f8f5a2f0c11")
 _MARK_PART: Final = re.compile(r"[a-z0-9_-]{1,63}")

@@ -9,7 +9,7 @@ from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.base import VM, VMState
 from poolwright.providers.errors import NotFound
 from poolwright.providers.gcp.compute import Compute
-from poolwright.providers.gcp.names import Reference, can_be_marked, mark_in
+from poolwright.providers.gcp.names import UNLABELLED, Reference, can_be_marked, mark_in
 from poolwright.providers.gcp.settings import Settings
 from poolwright.providers.gcp.sightings import vm_of, vm_of_creation, was_taken_back
 from poolwright.vendors.shared_read import SharedRead
@@ -59,6 +59,8 @@ class Reading:
         if instance is None:
             return self._in_the_making(reference)
         vm = vm_of(instance, self._settings, self._controller_id)
+        if vm and vm.reference == reference._replace(request=UNLABELLED).text():
+            return vm.model_copy(update={"reference": text})
         return vm if vm and vm.reference == text else None
 
     def look_up_by_name(self, mark: OwnerMark) -> Sequence[VM]:

@@ -7,7 +7,7 @@ from google.cloud import compute_v1
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.base import VM, VMState
 from poolwright.providers.gcp.errors import failure_of
-from poolwright.providers.gcp.names import REQUEST_LABEL, Reference, mark_in, mark_of_name
+from poolwright.providers.gcp.names import REQUEST_LABEL, UNLABELLED, Reference, mark_in, mark_of_name
 from poolwright.providers.gcp.settings import Place, Settings
 
 _STATES: Final = {
@@ -74,14 +74,13 @@ def was_taken_back(operation: compute_v1.Operation) -> bool:
     return operation.operation_type == _PREEMPTION
 
 
-def zone_of(url: str) -> str:
-    """The zone of a resource, by its address or that of its zone."""
-    return url.partition("/zones/")[2].partition("/")[0]
-
-
 def _reference(instance: compute_v1.Instance) -> Reference:
     # Somebody may have taken the label away; the instance still has to be found and deleted.
-    return Reference(zone_of(instance.zone), instance.name, instance.labels.get(REQUEST_LABEL) or "unknown")
+    return Reference(_zone(instance), instance.name, instance.labels.get(REQUEST_LABEL) or UNLABELLED)
+
+
+def _zone(instance: compute_v1.Instance) -> str:
+    return instance.zone.rpartition("/")[2]
 
 
 def _state(instance: compute_v1.Instance) -> VMState:
@@ -119,4 +118,4 @@ def _place(instance: compute_v1.Instance, settings: Settings) -> str:
     machine_type = instance.machine_type.rpartition("/")[2]
     # An override may name another machine type: the place is then still the one that was asked for.
     known = machine_type if machine_type in settings.machine_types else settings.machine_types[0]
-    return Place(zone_of(instance.zone), known).text()
+    return Place(_zone(instance), known).text()

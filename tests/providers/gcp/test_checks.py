@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from poolwright.providers.errors import Transient
-from tests.wire.gcp_compute import ZONES, refusal
+from tests.wire.gcp_answers import refusal
+from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig
 from tests.wire.server import Cut
 

@@ -13,7 +13,8 @@ from poolwright.providers.errors import (
 )
 from poolwright.providers.gcp.provider import GCPProvider
 from tests.conformance.specs import SCRIPT, TOKEN_IN_SCRIPT, mark_of, spec_of
-from tests.wire.gcp_compute import ZONES, refusal
+from tests.wire.gcp_answers import refusal
+from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig, is_insert
 from tests.wire.server import Cut, Request
 

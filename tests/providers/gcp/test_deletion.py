@@ -8,7 +8,8 @@ from poolwright.providers.base import VMState
 from poolwright.providers.errors import Conflict, InvalidSettings, NotFound, Transient
 from poolwright.providers.gcp.provider import GCPProvider
 from tests.conformance.specs import OURS, THEIRS, mark_of, spec_of
-from tests.wire.gcp_compute import ZONES, refusal
+from tests.wire.gcp_answers import refusal
+from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig
 from tests.wire.server import Request
 
@@ -41,6 +42,13 @@ class TestDisks:
         rig.tick(3)
         rig.state.instances[ZONE, "pw-a"].body["disks"][0]["autoDelete"] = False
         while not gcp.delete(mark_of("a"), vm.reference):
+            rig.tick()
+        assert rig.engine.leftovers() == []
+
+    def test_those_of_a_whole_region_are_deleted_too(self, rig: Rig, gcp: GCPProvider) -> None:
+        disk = a_disk("data", ZONE, "a", region="https://x/regions/us-east4")
+        rig.state.disks["us-east4", "data"] = {key: disk[key] for key in disk.keys() - {"zone"}}
+        while not gcp.delete(mark_of("a"), None):
             rig.tick()
         assert rig.engine.leftovers() == []
 
@@ -80,6 +88,7 @@ class TestInstances:
     def test_one_that_lost_the_label_of_its_request_is_still_ours(self, rig: Rig, gcp: GCPProvider) -> None:
         vm = gcp.create(spec_of("a"))
         rig.state.instances[ZONE, "pw-a"].body["labels"].pop("poolwright_request")
+        assert gcp.get(vm.reference).mark == mark_of("a")
         while not gcp.delete(mark_of("a"), vm.reference):
             rig.tick()
         assert rig.engine.leftovers() == []

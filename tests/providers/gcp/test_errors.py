@@ -16,7 +16,7 @@ from poolwright.providers.errors import (
 )
 from poolwright.providers.gcp.provider import GCPProvider
 from tests.conformance.specs import mark_of, spec_of
-from tests.wire.gcp_compute import refusal
+from tests.wire.gcp_answers import refusal
 from tests.wire.gcp_rig import Rig, is_insert
 from tests.wire.server import Cut, Response
 
