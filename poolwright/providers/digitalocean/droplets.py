@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.base import VM, VMState
+from poolwright.providers.digitalocean.memory import Memory
 from poolwright.providers.digitalocean.requests import (
     addresses_of,
     age_key,
@@ -29,7 +30,6 @@ _CREATING: Final[set[OwnerMark]] = set()
 _ALL: Final = "all droplets"
 _ASK_AGAIN_SECONDS: Final = 60.0
 _RECENT_SECONDS: Final = 3.0
-_REMEMBERED: Final = 10_000
 
 
 class _Asked(NamedTuple):
@@ -64,7 +64,7 @@ class Droplets:
         self._shared: SharedRead[str, Listing] = SharedRead(
             self._list, lambda keys: {key: self._list(key) for key in keys}
         )
-        self._asked: dict[int, _Asked] = {}
+        self._asked = Memory[int, _Asked]()
         self._surplus: set[int] = set()
         self._last: tuple[float, Listing] | None = None
 
@@ -123,7 +123,8 @@ class Droplets:
             if refused.fault is not Fault.MISSING:
                 raise
         bare = not droplet.get("volume_ids") and (asked is None or asked.bare)
-        self._remember(number, _Asked(self._clock(), listed or (asked is not None and asked.listed), bare))
+        self._surplus.discard(number)
+        self._asked.put(number, _Asked(self._clock(), listed or (asked is not None and asked.listed), bare))
 
     def destroy_surplus(self, droplet: Droplet, *, listed: bool) -> None:
         """Destroy one too many. As long as DigitalOcean refuses, which it does while it makes the droplet, each list
@@ -133,7 +134,7 @@ class Droplets:
 
     def is_leaving(self, droplet: Droplet) -> bool:
         """Whether this process asked for its destruction."""
-        return int(droplet["id"]) in self._asked
+        return self._asked.get(int(droplet["id"])) is not None
 
     def is_gone_once_unlisted(self, number: int) -> bool:
         """Whether a list without it proves that it is gone: it was in one before, and its destruction was asked."""
@@ -184,9 +185,3 @@ class Droplets:
         # A tag that nothing bore yet may not exist. That a list is missing must not be taken for an empty one.
         self._api.call("tags.create", {"name": tag})
         return self._api.listing("droplets.list", "droplets", tag_name=tag)
-
-    def _remember(self, number: int, asked: _Asked) -> None:
-        self._surplus.discard(number)
-        self._asked[number] = asked
-        while len(self._asked) > _REMEMBERED:
-            self._asked.pop(next(iter(self._asked)), None)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -14,16 +14,14 @@ from poolwright.providers.digitalocean.attachments import Attachments
 from poolwright.providers.digitalocean.checks import check
 from poolwright.providers.digitalocean.droplets import Droplet, Droplets, alone
 from poolwright.providers.digitalocean.errors import creating, translated
+from poolwright.providers.digitalocean.memory import Memory
 from poolwright.providers.digitalocean.named import NamedThings
 from poolwright.providers.digitalocean.settings import Settings
 from poolwright.providers.errors import Conflict, InvalidSettings, NotFound
 from poolwright.vendors.digitalocean import API, Listing, Refused
 from poolwright.vendors.faults import Fault
 
-_REMEMBERED: Final = 10_000
 _RECENT_SECONDS: Final = 3.0
-
-_Value = TypeVar("_Value")
 
 
 def open_provider(settings: Mapping[str, Any], controller_id: str) -> "DigitalOceanProvider":
@@ -45,11 +43,11 @@ class DigitalOceanProvider:
         self._named = NamedThings(self._api, settings, clock=clock)
         self._attachments = Attachments(self._api, clock=clock)
         self._clock = clock
-        self._missed: dict[str, float] = {}
+        self._missed = Memory[str, float]()
         """Server -> when a search that found nothing for it began."""
-        self._ready: dict[str, None] = {}
+        self._ready = Memory[str, bool]()
         """References of droplets that `get` said to run."""
-        self._made: dict[str, int] = {}
+        self._made = Memory[str, int]()
         """Server -> number of the droplet that this process made: lists may lag behind a creation."""
 
     def capabilities(self) -> Capabilities:
@@ -84,7 +82,7 @@ class DigitalOceanProvider:
             found = self._droplets.marked(mark, self._droplets.listing())
             if found:
                 return self._droplets.report(found[0], mark)
-            _put(self._missed, mark.server_id, began)
+            self._missed.put(mark.server_id, began)
             return None
 
     def create(self, spec: VMSpec) -> VM:
@@ -109,7 +107,7 @@ class DigitalOceanProvider:
             number = _number_of(reference)
             # Whoever waits for it is answered by a list of a moment ago; once it was said to run, by fresh ones.
             waiting = self._listed(self._droplets.recent(), number)
-            if waiting and reference not in self._ready:
+            if waiting and not self._ready.get(reference):
                 return self._owned(waiting, reference)
             droplet = self._listed(self._droplets.listing(), number) or self._droplets.get(number)
             return self._owned(droplet, reference)
@@ -139,7 +137,7 @@ class DigitalOceanProvider:
                     return False
                 if self._remove(self._unlisted(mark, number, listing), mark, listed=False):
                     return False
-            self._made.pop(mark.server_id, None)
+            self._made.take(mark.server_id)
             return self._is_cleared(mark, number)
 
     def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:  # noqa: ARG002
@@ -157,7 +155,7 @@ class DigitalOceanProvider:
             raise NotFound(f"droplet {reference} does not exist; it was deleted, or is not of this controller")
         vm = self._droplets.report(droplet, mark)
         if vm.state is not VMState.PENDING and vm.address:
-            _put(self._ready, reference, None)
+            self._ready.put(reference, True)
         return vm
 
     def _make(self, spec: VMSpec) -> Droplet:
@@ -172,15 +170,14 @@ class DigitalOceanProvider:
             if not isinstance(answer, Mapping) or not isinstance(answer.get("droplet"), Mapping):
                 raise Refused(Fault.UNKNOWN, "droplets.create: the answer has no droplet")
         droplet: Droplet = answer["droplet"]
-        _put(self._made, spec.mark.server_id, int(droplet["id"]))
+        self._made.put(spec.mark.server_id, int(droplet["id"]))
         return droplet
 
     def _made_before(self, mark: OwnerMark) -> Droplet | None:
         number = self._made.get(mark.server_id)
-        listing = None if number is None else self._droplets.listing()
-        if number is None or listing is None:
+        if number is None:
             return None
-        droplet = self._listed(listing, number) or self._droplets.get(number)
+        droplet = self._droplets.get(number)
         return droplet if droplet and requests.mark_of(droplet, self._controller_id) == mark else None
 
     def _settled(self, mark: OwnerMark, known: Droplet | None) -> Droplet | None:
@@ -239,21 +236,14 @@ class DigitalOceanProvider:
     def _just_missed(self, mark: OwnerMark) -> bool:
         # `find` comes right before `create`, and what it saw is good enough once: what comes up in between, another
         # worker's, is settled after the creation as it always is.
-        began = self._missed.pop(mark.server_id, None)
-        known = mark.server_id in self._made
+        began = self._missed.take(mark.server_id)
+        known = self._made.get(mark.server_id) is not None
         return began is not None and not known and self._clock() - began < _RECENT_SECONDS
 
     @staticmethod
     def _listed(listing: Listing | None, number: int) -> Droplet | None:
         items = listing.items if listing else ()
         return next((droplet for droplet in items if droplet["id"] == number), None)
-
-
-def _put(memory: dict[str, _Value], key: str, value: _Value) -> None:
-    """Remember it, and forget the oldest of too many."""
-    memory[key] = value
-    while len(memory) > _REMEMBERED:
-        memory.pop(next(iter(memory)), None)
 
 
 def _refuse_busy(droplet: Droplet) -> None:
