@@ -1,6 +1,7 @@
 """Whether the settings work: asks Google for each thing that they name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 from google.cloud import compute_v1
@@ -44,6 +45,7 @@ class _Checks:
             return
         zones, findings = self._zones()
         yield from findings
+        yield from self._readable(zones)
         yield from self._in_each_zone(zones)
         yield from self._image()
         yield from self._network()
@@ -75,6 +77,20 @@ class _Checks:
             else:
                 good.append(zone)
         return good, findings
+
+    def _readable(self, zones: Sequence[str]) -> Iterator[Finding]:
+        """The lists by which VMs are found and proven gone; a controller of this name has none."""
+        reads: list[Callable[[], object]] = [
+            lambda: self._compute.instances("none"),
+            lambda: self._compute.disks("none"),
+            *(partial(self._compute.creations_under_way, zone) for zone in zones[:1]),
+        ]
+        for read in reads:
+            try:
+                read()
+            except PermissionDenied as error:
+                remedy = "give the account the roles that the provider's page names"
+                yield Finding(setting="credentials_json", problem=str(error), remedy=remedy)
 
     def _in_each_zone(self, zones: Sequence[str]) -> Iterator[Finding]:
         for zone in zones:

@@ -30,7 +30,8 @@ class Creation:
         The first request id whose request neither failed nor lost its VM again counts. Raises what a request of this
         very call came to, `Conflict` for a VM that is being deleted or a name that is taken.
         """
-        # Google tells times by the millisecond.
+        # Google tells times by the millisecond. Where its clock and ours differ, a failure is told once more, or one
+        # more request is made: the name allows one VM in either case.
         began = self._now()
         began = began.replace(microsecond=began.microsecond // 1000 * 1000)
         vm = self._ask(spec, place, 0, began) or self._ask(spec, place, self._unused(spec, place), began)

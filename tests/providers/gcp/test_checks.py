@@ -84,6 +84,12 @@ class TestPermissions:
             "lacks compute.subnetworks.useExternalIp" in found(rig, subnetwork="desktops", public_ip=True)["subnetwork"]
         )
 
+    @pytest.mark.parametrize("path", ["/aggregated/instances", "/aggregated/disks", "/operations"])
+    def test_lists_that_may_not_be_read_are_named(self, rig: Rig, path: str) -> None:
+        answer = refusal(403, "forbidden", "Required 'compute.x.list' permission")
+        with rig.server.fault(answer, lambda request: request.path.endswith(path)):
+            assert "compute.x.list" in found(rig)["credentials_json"]
+
     def test_a_forbidden_project_is_named_alone(self, rig: Rig) -> None:
         with rig.server.fault(refusal(403, "forbidden", "Required 'compute.projects.get' permission")):
             assert "compute.projects.get" in found(rig, image="none")["project"]
