@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.azure.client import Client
-from poolwright.providers.azure.marks import mark_of
+from poolwright.providers.azure.marks import mark_in_tags
 from poolwright.providers.azure.reading import (
     NO_NETWORK,
     Network,
@@ -152,7 +152,7 @@ class Looks:
         )
 
     def _our_mark(self, vm: Resource) -> OwnerMark | None:
-        mark = mark_of(vm)
+        mark = mark_in_tags(vm)
         if mark is None or mark.controller_id != self._controller_id or not is_named(vm, mark):
             return None
         return mark

@@ -12,7 +12,7 @@ from poolwright.providers.azure.checks import check
 from poolwright.providers.azure.client import Client
 from poolwright.providers.azure.errors import translated
 from poolwright.providers.azure.looks import Looks
-from poolwright.providers.azure.marks import OWNER_TAG, mark_of
+from poolwright.providers.azure.marks import mark_in_tags
 from poolwright.providers.azure.reading import Remains, is_held, state_of
 from poolwright.providers.azure.requests import LARGEST_SCRIPT_BYTES, script_of, shown, vm_request
 from poolwright.providers.azure.scripts import COMMAND_NAME, result_from, run_command_request
@@ -118,13 +118,11 @@ class AzureProvider:
         """See the protocol. The run command stays on the VM: it is what a repeat reads."""
         with translated(f"running the startup script of {reference}"):
             command = self._client.run_command(reference, COMMAND_NAME)
-            mark = mark_of(command) if command else None
+            mark = mark_in_tags(command) if command else None
             if command is not None and mark is not None and self._is_ours(mark):
                 return result_from(command)
         vm = self.get(reference)
-        request = run_command_request(
-            script.get_secret_value().encode(), self._settings.region, {OWNER_TAG: vm.mark.text()}
-        )
+        request = run_command_request(script.get_secret_value().encode(), self._settings.region, vm.mark)
         with translated(f"running the startup script of {reference}"):
             self._client.create_run_command(reference, COMMAND_NAME, request)
         return ScriptResult(finished=False)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeGuard
 
 from poolwright.domain.identities import OwnerMark, machine_name
-from poolwright.providers.azure.marks import PLACE_TAG, mark_of, mark_of_disk
+from poolwright.providers.azure.marks import PLACE_TAG, mark_in_tags, mark_of_part
 from poolwright.providers.base import VM, VMState
 
 Resource = Mapping[str, Any]
@@ -127,18 +127,18 @@ def remains_by_mark(
         return mark is not None and mark.controller_id == controller_id
 
     for vm in vms:
-        if ours(mark := mark_of(vm)) and is_named(vm, mark):
+        if ours(mark := mark_in_tags(vm)) and is_named(vm, mark):
             found[mark] = found.get(mark, Remains())._replace(vm=vm)
     for interface in interfaces:
-        if ours(mark := mark_of(interface)):
+        if ours(mark := mark_of_part(interface, controller_id)):
             known = found.get(mark, Remains())
             found[mark] = known._replace(interfaces=[*known.interfaces, interface])
     for address in public_addresses:
-        if ours(mark := mark_of(address)):
+        if ours(mark := mark_of_part(address, controller_id)):
             known = found.get(mark, Remains())
             found[mark] = known._replace(public_addresses=[*known.public_addresses, address])
     for disk in disks:
-        if ours(mark := mark_of_disk(disk, controller_id)):
+        if ours(mark := mark_of_part(disk, controller_id)):
             known = found.get(mark, Remains())
             found[mark] = known._replace(disks=[*known.disks, disk])
     return found

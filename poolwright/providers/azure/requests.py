@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from poolwright.providers.azure.marks import OWNER_TAG, PLACE_TAG, PROTECTED_TAGS, disk_prefix
+from poolwright.providers.azure.marks import OWNER_TAG, PLACE_TAG, PROTECTED_TAGS, marked_name
 from poolwright.providers.azure.settings import SecurityType, Settings
 from poolwright.providers.base import VMSpec
 from poolwright.providers.errors import InvalidSettings
@@ -98,7 +98,7 @@ def _storage(spec: VMSpec, settings: Settings) -> dict[str, Any]:
     if settings.security_type is SecurityType.CONFIDENTIAL_VM:
         managed_disk["securityProfile"] = {"securityEncryptionType": "VMGuestStateOnly"}
     os_disk: dict[str, Any] = {
-        "name": f"{disk_prefix(spec.mark)}-os",
+        "name": f"{marked_name(spec.mark)}-os",
         "createOption": "FromImage",
         "deleteOption": "Delete",
         "managedDisk": managed_disk,
@@ -151,7 +151,7 @@ def _network(spec: VMSpec, settings: Settings) -> dict[str, Any]:
     address: dict[str, Any] = {"primary": True, "subnet": {"id": settings.subnet_id}}
     if settings.assign_public_ip:
         address["publicIPAddressConfiguration"] = {
-            "name": f"{spec.name}-ip",
+            "name": f"{marked_name(spec.mark)}-ip",
             "sku": {"name": "Standard", "tier": "Regional"},
             "properties": {"deleteOption": "Delete", "publicIPAllocationMethod": "Static"},
         }
@@ -164,7 +164,7 @@ def _network(spec: VMSpec, settings: Settings) -> dict[str, Any]:
         interface["networkSecurityGroup"] = {"id": settings.network_security_group_id}
     return {
         "networkApiVersion": _NETWORK_API,
-        "networkInterfaceConfigurations": [{"name": f"{spec.name}-nic", "properties": interface}],
+        "networkInterfaceConfigurations": [{"name": f"{marked_name(spec.mark)}-nic", "properties": interface}],
     }
 
 
@@ -206,7 +206,7 @@ def _kept_in_hand(request: dict[str, Any], spec: VMSpec, tags: Mapping[str, str]
     _object(storage, "osDisk")["deleteOption"] = "Delete"
     for disk in _objects(storage, "dataDisks"):
         if disk.get("createOption") != "Attach":
-            disk["name"] = f"{disk_prefix(spec.mark)}-data-{disk.get('lun', 0)}"
+            disk["name"] = f"{marked_name(spec.mark)}-data-{disk.get('lun', 0)}"
             disk["deleteOption"] = "Delete"
     return request
 

@@ -4,6 +4,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any, Final
 
+from poolwright.domain.identities import OwnerMark
+from poolwright.providers.azure.marks import OWNER_TAG, marked_name
 from poolwright.providers.base import ScriptResult
 
 COMMAND_NAME: Final = "poolwright-startup"
@@ -11,11 +13,11 @@ _LONGEST_RUN_SECONDS: Final = 5400
 _OVER: Final = frozenset({"Failed", "Succeeded", "TimedOut", "Canceled"})
 _NO_EXIT_CODE: Final = -1
 
-# The directory is the marker: only one run can make it. A script may restart the computer (joining a domain does), and
-# then nobody notes its exit code.
+# The directory is the marker: only one run can make it. It has the VM's own name, since an image may have been made of a
+# VM that ran its script. A script may restart the computer (joining a domain does); nobody notes its exit code then.
 _RUN_ONCE: Final = """\
 $ErrorActionPreference = 'Stop'
-$directory = Join-Path $env:ProgramData 'Poolwright'
+$directory = Join-Path $env:ProgramData 'Poolwright\\%(marker)s'
 $result = Join-Path $directory 'exit-code.txt'
 try {
     New-Item -ItemType Directory -Path $directory | Out-Null
@@ -25,7 +27,7 @@ try {
     exit 0
 }
 $script = Join-Path $directory 'startup.ps1'
-$text = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('%s'))
+$text = [Text.Encoding]::UTF8.GetString([Convert]::FromBase64String('%(script)s'))
 [IO.File]::WriteAllText($script, $text, (New-Object Text.UTF8Encoding $true))
 $ErrorActionPreference = 'Continue'
 & powershell.exe -NoProfile -NonInteractive -ExecutionPolicy Bypass -File $script
@@ -36,13 +38,14 @@ exit $code
 """
 
 
-def run_command_request(script: bytes, region: str, tags: Mapping[str, str]) -> dict[str, Any]:
+def run_command_request(script: bytes, region: str, mark: OwnerMark) -> dict[str, Any]:
     """The body of the request that has a script run once, whoever else asks for it again."""
+    source = _RUN_ONCE % {"marker": marked_name(mark), "script": base64.b64encode(script).decode()}
     return {
         "location": region,
-        "tags": dict(tags),
+        "tags": {OWNER_TAG: mark.text()},
         "properties": {
-            "source": {"script": _RUN_ONCE % base64.b64encode(script).decode()},
+            "source": {"script": source},
             "asyncExecution": True,
             "timeoutInSeconds": _LONGEST_RUN_SECONDS,
         },

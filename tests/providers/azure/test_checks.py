@@ -9,7 +9,7 @@ from poolwright.providers.errors import Throttled, Transient
 from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import IMAGE, Subscription
 from tests.wire.azure_login import arm_error
-from tests.wire.server import Cut, WireServer
+from tests.wire.server import Cut, Response, WireServer
 
 OTHER_IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "no-such-sku"}
 
@@ -41,6 +41,28 @@ class TestFindings:
         publisher, offer, sku = IMAGE
         exact = {"publisher": publisher, "offer": offer, "sku": sku, "version": "24.04.202611010"}
         assert opened(image_reference=exact).check() == []
+
+    @pytest.mark.parametrize(
+        ("restriction", "said"),
+        [
+            ({"type": "Location"}, "may not use Standard_D2s_v3 in westeurope"),
+            ({"type": "Zone", "restrictionInfo": {"zones": ["2"]}}, "in zone 2"),
+            ({"type": "Zone", "restrictionInfo": {"zones": ["3"]}}, None),
+        ],
+    )
+    def test_sizes_that_the_subscription_may_not_use(
+        self, server: WireServer, opened: Opened, restriction: Any, said: str | None
+    ) -> None:
+        size = {
+            "resourceType": "virtualMachines",
+            "name": "Standard_D2s_v3",
+            "locationInfo": [{"location": "westeurope", "zones": ["1", "2"]}],
+            "restrictions": [restriction],
+        }
+        with server.fault(Response(200, {"value": [size]}), lambda request: "/skus" in request.path):
+            findings = opened(availability_zones=["1", "2"]).check()
+        assert [finding.setting for finding in findings] == (["vm_sizes"] if said else [])
+        assert all(said in finding.problem for finding in findings if said)
 
 
 class TestPermissions:

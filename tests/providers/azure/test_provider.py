@@ -158,8 +158,23 @@ class TestLeftovers:
         provider.delete(mark_of("a"), None)
         (vm,) = provider.list_owned()
         assert (vm.reference, vm.mark, vm.state) == ("pw-a", mark_of("a"), VMState.BROKEN)
-        assert "pw-a-nic" in (vm.problem or "")
+        assert "-nic" in (vm.problem or "")
         assert opened(controller_id=THEIRS).list_owned() == []
+
+    def test_they_are_known_by_their_names_when_their_tags_are_lost(
+        self, opened: Opened, subscription: Subscription
+    ) -> None:
+        subscription.takes_children_along = False
+        provider = opened(assign_public_ip=True)
+        provider.create(spec_of("a"))
+        provider.delete(mark_of("a"), None)
+        for left in subscription.resources.values():
+            left.pop("tags", None)
+        assert opened(controller_id=THEIRS).delete(mark_of("a", THEIRS), None) is True
+        assert len(subscription.names()) == 3
+        while not provider.delete(mark_of("a"), None):
+            pass
+        assert subscription.names() == []
 
     def test_those_of_another_controller_stay(self, opened: Opened, subscription: Subscription) -> None:
         subscription.takes_children_along = False
@@ -184,6 +199,19 @@ class TestLeftovers:
         ):
             provider.delete(mark_of("a"), None)
         assert [one["type"] for one in subscription.resources.values()] == [INTERFACES]
+
+
+class TestLongLists:
+    def test_all_pages_are_read(self, server: WireServer, opened: Opened, subscription: Subscription) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        rest = {
+            "value": [],
+            "nextLink": f"{server.url}{subscription.id_of(VMS, '').rstrip('/')}?api-version=2024-07-01",
+        }
+        first = server.fault(Response(200, rest), lambda request: request.path.endswith("/virtualMachines"), times=1)
+        with first:
+            assert [vm.reference for vm in provider.list_owned()] == ["pw-a"]
 
 
 class TestUnknownIsNotGone:

@@ -3,13 +3,15 @@
 import base64
 import gzip
 import random
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from poolwright.providers.azure.marks import mark_of_disk
+from poolwright.providers.azure.marks import mark_of_part
 from poolwright.providers.azure.requests import LARGEST_CUSTOM_DATA_BYTES, vm_request
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.errors import InvalidSettings
@@ -54,8 +56,9 @@ class TestShape:
         assert request["tags"] == interface["tags"] == address["tags"]
         assert request["tags"]["team"] == "vdi"
         assert request["tags"]["poolwright-owner"] == mark_of("a").text()
-        assert mark_of_disk({"name": disk["name"]}, OURS) == mark_of("a")
-        assert mark_of_disk({"name": disk["name"]}, THEIRS) is None
+        for name in (disk["name"], f"{interface['name']}-0a1b", f"{address['name']}-0a1b"):
+            assert mark_of_part({"name": name}, OURS) == mark_of("a")
+            assert mark_of_part({"name": name}, THEIRS) is None
 
     def test_names_are_taken_from_the_resource_group_and_ids_as_they_are(self) -> None:
         elsewhere = "/subscriptions/x/resourceGroups/hub/providers/Microsoft.Network/virtualNetworks/n/subnets/s"
@@ -178,7 +181,7 @@ class TestOverride:
         disk = inner["storageProfile"]["dataDisks"][0]
         assert made["tags"]["poolwright-owner"] == mark_of("a").text()
         assert made["properties"]["deleteOption"] == disk["deleteOption"] == "Delete"
-        assert mark_of_disk(disk, OURS) == mark_of("a")
+        assert mark_of_part(disk, OURS) == mark_of("a")
 
     def test_what_is_no_object_is_named(self) -> None:
         with pytest.raises(InvalidSettings, match="networkProfile"):
@@ -186,6 +189,10 @@ class TestOverride:
 
 
 class TestSettings:
+    def test_they_do_not_need_azures_sdk(self) -> None:
+        looked = "import sys, poolwright.providers.azure.settings; print('azure.core' in sys.modules)"
+        assert subprocess.check_output([sys.executable, "-c", looked], text=True).strip() == "False"
+
     def test_places_are_sizes_by_zones_in_order(self) -> None:
         made = settings(vm_sizes=["big", "small"], availability_zones=["2", "1"])
         assert list(made.places) == ["big/zone-2", "big/zone-1", "small/zone-2", "small/zone-1"]

@@ -11,7 +11,7 @@ from tree_sitter import Language, Parser
 
 from poolwright.providers.azure.scripts import result_from, run_command_request
 from poolwright.providers.errors import NotFound
-from tests.conformance.specs import THEIRS, spec_of
+from tests.conformance.specs import THEIRS, mark_of, spec_of
 from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import VMS, Subscription
 from tests.wire.server import WireServer
@@ -25,15 +25,23 @@ def command(state: str, *, provisioning: str = "Succeeded", **view: Any) -> dict
 
 class TestRequest:
     def test_it_is_powershell_that_carries_the_script_whole(self) -> None:
-        source = run_command_request(SCRIPT.encode(), "westeurope", {})["properties"]["source"]["script"]
+        source = run_command_request(SCRIPT.encode(), "westeurope", mark_of("a"))["properties"]["source"]["script"]
         found = re.search(r"FromBase64String\('([^']*)'\)", source)
         assert found
         assert base64.b64decode(found[1]).decode() == SCRIPT
         tree = Parser(Language(tree_sitter_powershell.language())).parse(source.encode())
         assert not tree.root_node.has_error
 
+    def test_its_marker_is_this_vms_alone_as_images_are_made_of_vms(self) -> None:
+        sources = [
+            run_command_request(b"", "westeurope", mark_of(server))["properties"]["source"]["script"]
+            for server in ("a", "b")
+        ]
+        assert "pw-a-" in sources[0]
+        assert "pw-a-" not in sources[1]
+
     def test_azure_does_not_wait_for_its_end(self) -> None:
-        assert run_command_request(b"", "westeurope", {})["properties"]["asyncExecution"] is True
+        assert run_command_request(b"", "westeurope", mark_of("a"))["properties"]["asyncExecution"] is True
 
 
 class TestResult:
