@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from pydantic import SecretStr
@@ -79,6 +80,18 @@ class TestRetryTokens:
         cloud.listed = frozenset()
         assert provider.create(spec_of("a")).reference != first.reference
 
+    def test_a_vm_that_is_being_terminated_is_waited_for_though_lists_do_not_show_it(
+        self, cloud: OCICloud, open_oci: Open
+    ) -> None:
+        cloud.replays_dead = True
+        provider = open_oci()
+        first = running(cloud, provider)
+        cloud.instances[first.reference].terminated_at = cloud.now
+        cloud.listed = frozenset()
+        with pytest.raises(Conflict, match="still being deleted"):
+            provider.create(spec_of("a"))
+        assert len(cloud.instances) == 1
+
     def test_a_used_token_without_a_vm_to_be_seen_makes_no_second_vm(self, cloud: OCICloud, open_oci: Open) -> None:
         provider = open_oci()
         first = provider.create(spec_of("a"))
@@ -143,6 +156,14 @@ class TestGoneOrForbidden:
         with server.fault(busy, lambda request: request.method == "DELETE"):
             assert provider.delete(vm.mark, vm.reference) is False
         assert provider.get(vm.reference) == vm
+
+    def test_a_vm_whose_tags_were_taken_away_is_left_alone_and_told_of(self, cloud: OCICloud, open_oci: Open) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        cloud.instances[vm.reference].request["freeformTags"] = {}
+        with pytest.raises(Conflict, match="restore its tags"):
+            provider.delete(vm.mark, vm.reference)
+        assert cloud.instances[vm.reference].terminated_at is None
 
 
 class TestErrors:
@@ -211,6 +232,31 @@ class TestAddresses:
         before = server.count()
         assert provider.get(vm.reference) == vm
         assert server.count() == before + 1
+
+    def test_many_that_wait_for_an_address_share_the_calls(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        provider = open_oci()
+        for number in range(10):
+            provider.create(spec_of(f"server-{number}"))
+        cloud.now += 2
+        before = server.count()
+        assert [vm.address for vm in provider.list_owned()] == [None] * 10
+        assert server.count() == before + 2
+
+    def test_an_address_of_the_sixth_version_may_be_the_only_one(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    ) -> None:
+        provider = open_oci(public_ip=False)
+        vms = [provider.create(spec_of(server_id)) for server_id in ("a", "b")]
+        cloud.now += 4
+        vnic = {"id": "x", "isPrimary": True, "ipv6Addresses": ["2001:db8::5"]}
+        with (
+            server.fault(Response(200, []), lambda request: request.path.endswith("/privateIps")),
+            server.fault(Response(200, vnic), lambda request: "/vnics/" in request.path),
+        ):
+            assert [vm.address for vm in provider.list_owned()] == ["2001:db8::5"] * 2
+            assert provider.get(vms[0].reference).address == "2001:db8::5"
 
     def test_a_second_interface_does_not_confuse(self, cloud: OCICloud, open_oci: Open) -> None:
         provider = open_oci()
@@ -319,6 +365,23 @@ class DistantServer(WireServer):
 
 
 class TestCalls:
+    def test_a_creation_waits_for_its_turn_where_a_search_is_refused(self, cloud: OCICloud, open_oci: Open) -> None:
+        # Five calls at once, then one each 50 ms.
+        with patch("poolwright.vendors.oci._BURST_SECONDS", 0.25):
+            provider = open_oci(calls_per_second=20)
+
+        def refusal() -> Throttled | None:
+            try:
+                provider.find(mark_of("a"))
+            except Throttled as error:
+                return error
+            return None
+
+        first = next(filter(None, (refusal() for _ in range(20))))
+        assert first.retry_after_seconds
+        assert provider.create(spec_of("a")).reference
+
+    @pytest.mark.slow
     @pytest.mark.parametrize(("at_once", "calls_per_vm"), [(16, 4), (60, 3)])
     def test_a_burst_shares_all_calls_but_launch_and_termination(
         self, cloud: OCICloud, account: Mapping[str, Any], at_once: int, calls_per_vm: int
