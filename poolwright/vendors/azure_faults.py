@@ -65,7 +65,6 @@ _BY_CODE: Final[Mapping[Fault, Sequence[str]]] = {
         "SkuNotAvailable",
         "SubnetIsFull",
         "SubnetsHaveNotEnoughFreeAddresses",
-        "SpotVMEvicted",
     ),
     Fault.INVALID: (
         "BadRequest",

@@ -13,8 +13,8 @@ _LONGEST_RUN_SECONDS: Final = 5400
 _OVER: Final = frozenset({"Failed", "Succeeded", "TimedOut", "Canceled"})
 _NO_EXIT_CODE: Final = -1
 
-# The directory is the marker: only one run can make it. It has the VM's own name, since an image may have been made of a
-# VM that ran its script. A script may restart the computer (joining a domain does); nobody notes its exit code then.
+# The directory is the marker: only one run can make it. It has the VM's own name, since an image may have been made of
+# a VM that ran its script. A script may restart the computer (joining a domain does); nobody notes its exit code then.
 _RUN_ONCE: Final = """\
 $ErrorActionPreference = 'Stop'
 $directory = Join-Path $env:ProgramData 'Poolwright\\%(marker)s'
