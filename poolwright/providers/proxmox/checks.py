@@ -165,9 +165,8 @@ def _checked_pool(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _checked_numbers(cluster: Cluster, listing: Listing) -> Iterator[Finding]:
-    own = {row.number for row in listing.vms() if row.tagged or row.is_coming_or_going}
-    unknown = [row for number in _listed(cluster.numbers, listing) if number not in own and (row := listing.at(number))]
-    foreign = [row for row in unknown if row.is_template or not row.is_vm or not _is_ours(cluster, row)]
+    inside = (listing.at(number) for number in listing.numbers() if number in cluster.numbers)
+    foreign = [row for row in inside if row and not row.is_coming_or_going and not _is_ours(cluster, row)]
     if foreign:
         names = ", ".join(f"{row.number} ({row.name or 'no name'})" for row in foreign[:5])
         yield Finding(
@@ -175,10 +174,6 @@ def _checked_numbers(cluster: Cluster, listing: Listing) -> Iterator[Finding]:
             problem=f"other guests have numbers between vmid_first and vmid_last: {names}",
             remedy="move the range to where nothing else is",
         )
-
-
-def _listed(numbers: range, listing: Listing) -> Iterator[int]:
-    return (number for number in listing.numbers() if number in numbers)
 
 
 def _is_ours(cluster: Cluster, row: Row) -> bool:

@@ -83,18 +83,20 @@ class Creation:
             problem = self._cluster.end_of(clone.task)
             if problem is None:
                 return self._pending(clone.mark, number)
+            # Told once: by the time somebody asks again, the number may be another server's.
+            self.forget(number)
             if problem:
                 broken = self._pending(clone.mark, number)
                 return broken.model_copy(update={"state": VMState.BROKEN, "problem": problem})
-            self.forget(number)
         self._cluster.prove_free(number)
         raise NotFound(f"there is no VM {number} in the cluster; it was deleted, or its clone failed")
 
     def unsettled(self, row: Row) -> VM:
         """What to say of a VM that does not say yet whose it is."""
         clone = self._clones.get(row.number)
-        if clone and row.lock != "destroyed":
+        if clone and self._cluster.end_of(clone.task) is None:
             return self._pending(clone.mark, row.number)
+        self.forget(row.number)
         raise Transient(f"VM {row.number} is being made or removed and does not say whose it is; it is asked again")
 
     def advance(self, listing: Listing, row: Row, mark: OwnerMark) -> tuple[VMState, str | None]:

@@ -60,6 +60,7 @@ exit 0
 
 _POWERSHELL: Final = r"""
 $ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
 $directory = '@DIRECTORY@'
 $work = Join-Path $directory 'poolwright-startup'
 $code = Join-Path $work 'code'

@@ -56,7 +56,7 @@ class Listing:
 
     def __init__(self, rows: Iterable[Row], nodes: Mapping[str, bool], storages: Sequence[Mapping[str, Any]]) -> None:
         self.nodes = nodes
-        """Name of each node, and whether it is online."""
+        """Name of each node, and whether it may be asked: False if it is known to be offline."""
         self.storages = storages
         """Each storage of each node as the API tells it."""
         self._rows = {row.number: row for row in rows}
@@ -105,7 +105,8 @@ def listing_of(resources: Iterable[Mapping[str, Any]]) -> Listing:
         if kind in ("qemu", "lxc"):
             rows.append(_row(resource))
         elif kind == "node":
-            nodes[str(resource.get("node"))] = resource.get("status") == "online"
+            # A node without a cluster may be of unknown status: it is asked.
+            nodes[str(resource.get("node"))] = resource.get("status") != "offline"
         elif kind == "storage":
             storages.append(resource)
     return Listing(rows, nodes, storages)

@@ -8,7 +8,7 @@ import pytest
 from poolwright.domain.findings import Finding
 from poolwright.providers.errors import Throttled
 from poolwright.providers.proxmox.cluster import holds
-from tests.conformance.specs import spec_of
+from tests.conformance.specs import THEIRS, spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import STORAGE, TOKEN_ID, ProxmoxCluster
 
@@ -89,6 +89,12 @@ class TestNames:
     def test_two_templates_of_one_name_on_a_node(self, cluster: ProxmoxCluster, opened: Open) -> None:
         cluster.add_template(102, "pve1")
         assert "several templates" in problems(opened().check())["template"]
+
+    def test_another_controllers_vms_in_the_range_are_strangers(self, cluster: ProxmoxCluster, opened: Open) -> None:
+        theirs = opened(THEIRS)
+        vm = theirs.create(spec_of("a", controller_id=THEIRS))
+        theirs.get(vm.reference)
+        assert f"{vm.reference} (pw-a)" in problems(opened().check())["vmid_first"]
 
     def test_our_own_vms_are_no_strangers(self, cluster: ProxmoxCluster, opened: Open) -> None:
         provider = opened()
