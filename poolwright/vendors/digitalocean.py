@@ -28,7 +28,7 @@ _CONNECTIONS: Final = 32
 
 # DigitalOcean allows 250 calls in any minute and 5,000 in any hour. A bucket gives at most its burst and an interval's
 # refill in any interval, so that these two stay below both.
-_MINUTE: Final = (3.0, 60)
+_MINUTE: Final = (3.6, 30)
 _HOUR: Final = (0.6, 2_800)
 
 _LONGEST_MESSAGE: Final = 300

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from poolwright.vendors import digitalocean
 from poolwright.vendors.digitalocean import API, Account, Refused, fault_of
 from poolwright.vendors.faults import Fault
 from tests.wire.guard import only_this_machine
@@ -136,6 +137,11 @@ class TestLimits:
             refusal(api, "droplets.get", 7)
         assert refusal(API(account), "domains.get", "example.com").fault is Fault.THROTTLED
         assert server.count() == 1
+
+    def test_are_kept_by_the_pace(self) -> None:
+        most_calls = {60: 250, 3_600: 5_000}
+        for (calls_per_second, burst_calls), seconds in ((digitalocean._MINUTE, 60), (digitalocean._HOUR, 3_600)):
+            assert burst_calls + seconds * calls_per_second <= most_calls[seconds]
 
 
 class TestLists:

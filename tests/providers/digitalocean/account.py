@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from poolwright.providers.digitalocean.provider import DigitalOceanProvider
 from poolwright.providers.digitalocean.settings import Settings
+from poolwright.vendors import digitalocean
 from tests.wire.digitalocean_droplets import HEADERS, Cloud
 from tests.wire.guard import only_this_machine
 from tests.wire.server import Request, Response, WireServer
 
 CONTROLLER = "controller-1"
+ANY_PACE = (1e6, 1_000_000)
 _COUNT = itertools.count(1)
 
 
@@ -70,8 +73,9 @@ class AccountServer:
 
 @contextmanager
 def account_server(directory: Path) -> Iterator[AccountServer]:
-    """Serve, and let nothing leave this machine meanwhile."""
+    """Serve, let nothing leave this machine meanwhile, and let calls follow each other as fast as they can."""
     serving = AccountServer(directory)
-    with only_this_machine() as left, serving.server:
+    at_any_pace = patch.multiple(digitalocean, _MINUTE=ANY_PACE, _HOUR=ANY_PACE)
+    with only_this_machine() as left, serving.server, at_any_pace:
         yield serving
     assert left == []
