@@ -1,0 +1,427 @@
+"""What the DigitalOcean provider does beyond the suite: crashes, rivals, twins, long lists, its API's traps."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pydantic import ValidationError
+
+from poolwright.dns.base import Changes, DNSProvider
+from poolwright.dns.digitalocean.settings import Settings
+from poolwright.dns.errors import (
+    AuthenticationFailed,
+    DNSError,
+    InvalidSettings,
+    NameTaken,
+    PermissionDenied,
+    QuotaExceeded,
+    Throttled,
+    Transient,
+)
+from poolwright.dns.names import owner_name
+from poolwright.dns.registry import open_dns_provider
+from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, THEIRS, forward, mark_of, marked, record_of
+from tests.dns.digitalocean_account import DOMAIN, DigitalOceanHarness, empty_account, serving
+from tests.dns.harness import Seen
+from tests.wire.clock import Clock
+from tests.wire.digitalocean_domains import DigitalOceanDomains
+from tests.wire.server import Cut, Request, Response, WireServer
+
+NAME = f"a.{DOMAIN}"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WireServer, DigitalOceanDomains]]:
+    with serving(tmp_path_factory.mktemp("tls")) as served:
+        yield served
+
+
+@pytest.fixture
+def harness(served: tuple[WireServer, DigitalOceanDomains]) -> Iterator[DigitalOceanHarness]:
+    with empty_account(served, Clock()) as harness:
+        yield harness
+
+
+@pytest.fixture
+def provider(harness: DigitalOceanHarness) -> DNSProvider:
+    return harness.open(OURS)
+
+
+def writes(request: Request) -> bool:
+    return request.method != "GET"
+
+
+def nth_write(number: int) -> Callable[[Request], bool]:
+    """The so-many-th write from now on, counted from 0."""
+    counted = itertools.count()
+    return lambda request: writes(request) and next(counted) == number
+
+
+class TestCrashes:
+    """A worker that dies at any write leaves only what a repeat, a removal or a sweep finds."""
+
+    @pytest.mark.parametrize("cut", Cut)
+    @pytest.mark.parametrize("number", range(3))
+    def test_while_writing(self, harness: DigitalOceanHarness, provider: DNSProvider, number: int, cut: Cut) -> None:
+        record = record_of(NAME, ADDRESS, ADDRESS_6)
+        for finish in ("repeat", "delete"):
+            with harness.server.fault(cut, nth_write(number)), pytest.raises(Transient):
+                provider.upsert(mark_of(), record)
+            left = harness.seen()
+            assert [one.fqdn for one in provider.list_owned()] == ([NAME] if left else [])
+            if finish == "repeat":
+                provider.upsert(mark_of(), record)
+                assert harness.seen() == forward(NAME, ADDRESS, ADDRESS_6)
+            provider.delete(mark_of(), NAME)
+            assert not harness.seen()
+
+    @pytest.mark.parametrize("cut", Cut)
+    @pytest.mark.parametrize("number", range(3))
+    def test_while_removing(self, harness: DigitalOceanHarness, provider: DNSProvider, number: int, cut: Cut) -> None:
+        provider.upsert(mark_of(), record_of(NAME, ADDRESS, ADDRESS_6))
+        with harness.server.fault(cut, nth_write(number)), pytest.raises(Transient):
+            provider.delete(mark_of(), NAME)
+        assert [one.fqdn for one in provider.list_owned()] == ([NAME] if harness.seen() else [])
+        provider.delete(mark_of(), NAME)
+        assert not harness.seen()
+
+    @pytest.mark.parametrize("cut", Cut)
+    @pytest.mark.parametrize("number", range(2))
+    def test_while_the_address_changes(
+        self, harness: DigitalOceanHarness, provider: DNSProvider, number: int, cut: Cut
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        with harness.server.fault(cut, nth_write(number)), pytest.raises(Transient):
+            provider.upsert(mark_of(), record_of(NAME, OTHER_ADDRESS))
+        assert marked(NAME, mark_of()) in harness.seen()
+        provider.upsert(mark_of(), record_of(NAME, OTHER_ADDRESS))
+        assert harness.seen() == forward(NAME, OTHER_ADDRESS)
+
+
+class TestRivals:
+    """What somebody else does between our look and our write."""
+
+    @pytest.mark.parametrize(
+        ("kind", "data"), [("A", OTHER_ADDRESS), ("AAAA", ADDRESS_6), ("CNAME", "x.example."), ("MX", "mail.example.")]
+    )
+    def test_a_record_that_comes_first_stays_and_our_mark_goes_again(
+        self, harness: DigitalOceanHarness, provider: DNSProvider, kind: str, data: str
+    ) -> None:
+        harness.meanwhile(lambda: harness.write(NAME, kind, data))
+        with pytest.raises(NameTaken, match=NAME):
+            provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == {Seen(NAME, kind, data)}
+
+    def test_an_alias_that_comes_after_the_mark_stays(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        def after_the_mark(request: Request) -> bool:
+            if request.method == "POST" and request.json["type"] == "A":
+                harness.write(NAME, "CNAME", "x.example.")
+            return False
+
+        with harness.server.fault(Cut.BEFORE, after_the_mark), pytest.raises(NameTaken, match=NAME):
+            provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == {Seen(NAME, "CNAME", "x.example.")}
+
+    def test_the_older_of_two_marks_has_the_name(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        theirs = marked(NAME, mark_of(controller_id=THEIRS))
+        harness.meanwhile(lambda: harness.write(*theirs))
+        with pytest.raises(NameTaken, match=THEIRS):
+            provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == {theirs}
+
+    def test_a_later_mark_does_not_take_it_and_stays_for_its_writer_to_remove(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        theirs = mark_of(controller_id=THEIRS)
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.write(*marked(NAME, theirs))
+        other = harness.open(THEIRS)
+        with pytest.raises(NameTaken, match=OURS):
+            other.upsert(theirs, record_of(NAME, OTHER_ADDRESS))
+        assert [(one.fqdn, one.addresses) for one in other.list_owned()] == [(NAME, ())]
+        provider.upsert(mark_of(), record_of(NAME, OTHER_ADDRESS))
+        assert harness.seen() == {*forward(NAME, OTHER_ADDRESS), marked(NAME, theirs)}
+        other.delete(theirs, NAME)
+        assert harness.seen() == forward(NAME, OTHER_ADDRESS)
+
+    def test_two_controllers_at_once_end_with_one_owner(self, harness: DigitalOceanHarness) -> None:
+        def upsert(controller_id: str) -> bool:
+            try:
+                harness.open(controller_id).upsert(mark_of(controller_id=controller_id), record_of(NAME))
+            except NameTaken:
+                return False
+            return True
+
+        for _ in range(5):
+            with ThreadPoolExecutor(2) as threads:
+                outcomes = dict(zip((OURS, THEIRS), threads.map(upsert, (OURS, THEIRS)), strict=True))
+            (winner,) = (controller_id for controller_id, won in outcomes.items() if won)
+            assert harness.seen() == forward(NAME, mark=mark_of(controller_id=winner))
+            harness.open(winner).delete(mark_of(controller_id=winner), NAME)
+            harness.clock.advance(60)
+
+    def test_addresses_written_while_the_mark_was_removed_go_again(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.remove(NAME, "A")
+        harness.meanwhile(lambda: harness.remove(owner_name(NAME), "TXT"))
+        with pytest.raises(NameTaken):
+            provider.upsert(mark_of(), record_of(NAME))
+        assert not harness.seen()
+
+
+class TestTwins:
+    """The same record twice, from lost answers or from two workers at once."""
+
+    def test_of_an_address_the_oldest_stays(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        (first,) = (record["id"] for record in harness.account.domains[DOMAIN].values() if record["type"] == "A")
+        harness.write(NAME, "A", ADDRESS)
+        provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == forward(NAME)
+        assert first in harness.account.domains[DOMAIN]
+
+    def test_of_a_mark_the_oldest_stays(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.write(*marked(NAME, mark_of()))
+        provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == forward(NAME)
+
+    def test_all_go_with_the_name(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.write(NAME, "A", ADDRESS)
+        harness.write(*marked(NAME, mark_of()))
+        provider.delete(mark_of(), NAME)
+        assert not harness.seen()
+
+    def test_another_worker_that_was_faster_leaves_one_record(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        def write_all() -> None:
+            for one in sorted(forward(NAME)):
+                harness.write(*one)
+
+        harness.meanwhile(write_all)
+        provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == forward(NAME)
+
+    def test_an_address_in_another_spelling_is_the_same(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        harness.write(*marked(NAME, mark_of()))
+        harness.write(NAME, "AAAA", "2001:0DB8:0::5")
+        harness.server.requests.clear()
+        provider.upsert(mark_of(), record_of(NAME, ADDRESS_6, ttl_seconds=1800))
+        assert not harness.server.count(writes)
+
+
+class TestLongLists:
+    """A domain has more records than a page."""
+
+    @pytest.fixture
+    def crowd(self, harness: DigitalOceanHarness) -> int:
+        for number in range(450):
+            harness.write(f"host-{number}.{DOMAIN}", "A", ADDRESS)
+        return 450
+
+    def test_all_of_ours_are_listed(self, harness: DigitalOceanHarness, provider: DNSProvider, crowd: int) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.server.requests.clear()
+        assert [one.fqdn for one in provider.list_owned()] == [NAME]
+        assert all(request.parameter("per_page") == "200" for request in harness.server.requests)
+
+    def test_a_name_is_looked_up_by_itself(
+        self, harness: DigitalOceanHarness, provider: DNSProvider, crowd: int
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.server.requests.clear()
+        provider.delete(mark_of(), NAME)
+        looks = [request.parameter("name") for request in harness.server.requests if request.method == "GET"]
+        assert looks == [NAME, owner_name(NAME)]
+        assert len(harness.seen()) == crowd
+
+    def test_a_removal_between_two_pages_hides_nothing(
+        self, harness: DigitalOceanHarness, provider: DNSProvider, crowd: int
+    ) -> None:
+        for number in range(10):
+            server = mark_of(f"s{number}")
+            provider.upsert(server, record_of(f"s{number}.{DOMAIN}"))
+            harness.clock.advance(60)
+
+        def remove_some() -> None:
+            for number in range(300):
+                harness.remove(f"host-{number}.{DOMAIN}", "A")
+
+        harness.account.before_next_page = remove_some
+        assert len(provider.list_owned()) == 10
+
+    def test_many_at_once_share_their_looks(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        def life(number: int) -> None:
+            server, name = mark_of(f"s{number}"), f"s{number}.{DOMAIN}"
+            tried(lambda: provider.upsert(server, record_of(name, f"192.0.2.{number}")))
+            tried(lambda: provider.delete(server, name))
+
+        def tried(call: Callable[[], Changes]) -> None:
+            while True:
+                try:
+                    call()
+                except Throttled as busy:
+                    harness.clock.advance(busy.retry_after_seconds or 1)
+                else:
+                    return
+
+        harness.server.requests.clear()
+        with ThreadPoolExecutor(16) as threads:
+            list(threads.map(life, range(60)))
+        assert not harness.seen()
+        assert harness.server.count(writes) == 4 * 60
+        # Alone, each life looks four times.
+        assert harness.server.count() - harness.server.count(writes) < 4 * 60
+
+
+class TestTraps:
+    """What pydo and the API do that one would not expect."""
+
+    def test_a_404_that_pydo_hands_back_as_data_is_no_record(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        provider.list_owned()
+        kept, harness.account.domains = harness.account.domains, {}
+        with pytest.raises(Transient):
+            provider.upsert(mark_of(), record_of(NAME))
+        harness.account.domains = kept
+        provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == forward(NAME)
+
+    def test_a_record_that_is_gone_before_we_remove_it_is_gone(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.meanwhile(lambda: harness.remove(NAME, "A"))
+        provider.delete(mark_of(), NAME)
+        assert not harness.seen()
+
+    @pytest.mark.parametrize("status", [429, 500, 503])
+    def test_no_write_is_sent_twice(self, harness: DigitalOceanHarness, provider: DNSProvider, status: int) -> None:
+        failure = Response(status, {"id": "trouble", "message": "try again"}, {"retry-after": "3600"})
+        with harness.server.fault(failure, writes), pytest.raises((Throttled, Transient)):
+            provider.upsert(mark_of(), record_of(NAME))
+        assert harness.server.requests[-1].method == "POST"
+        assert harness.server.requests[-2].method == "GET"
+
+    def test_a_ttl_below_the_least_is_raised_and_told(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        for _ in range(2):
+            changes = provider.upsert(mark_of(), record_of(NAME, ttl_seconds=5))
+            assert "30 s instead of 5 s" in " ".join(changes.notes)
+            assert harness.ttl_seconds(NAME, "A") == 30
+
+    def test_a_domain_that_was_just_added_is_found(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        with pytest.raises(InvalidSettings):
+            provider.upsert(mark_of(), record_of("a.new.example"))
+        harness.account.domains["new.example"] = {}
+        provider.upsert(mark_of(), record_of("a.new.example"))
+        assert harness.seen()
+
+    def test_domains_are_asked_for_once(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        harness.server.requests.clear()
+        for server_id in ("a", "b"):
+            provider.upsert(mark_of(server_id), record_of(f"{server_id}.{DOMAIN}"))
+        assert harness.server.count(lambda request: request.path == "/v2/domains") == 1
+
+
+class TestPace:
+    """An account that is busy."""
+
+    def test_an_operation_is_refused_at_its_first_call(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        _exhaust(harness, provider)
+        harness.server.requests.clear()
+        with pytest.raises(Throttled) as refusal:
+            provider.upsert(mark_of(), record_of(NAME))
+        assert refusal.value.retry_after_seconds
+        assert not harness.server.requests
+
+    def test_once_begun_it_waits_for_its_turns(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        _exhaust(harness, provider)
+        harness.clock.advance(0.4)
+        provider.upsert(mark_of(), record_of(NAME))
+        assert harness.seen() == forward(NAME)
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("status", "message", "expected"),
+        [
+            (401, "Unable to authenticate you", AuthenticationFailed),
+            (403, "You are not authorized to perform this operation", PermissionDenied),
+            (422, "records exceed the limit of your account", QuotaExceeded),
+            (422, "Data can't be blank", InvalidSettings),
+            (429, "API rate limit exceeded.", Throttled),
+            (500, "Server Error", Transient),
+            (503, "", Transient),
+        ],
+    )
+    def test_each_answer_has_its_type_and_a_way_out(
+        self, harness: DigitalOceanHarness, provider: DNSProvider, status: int, message: str, expected: type[DNSError]
+    ) -> None:
+        provider.list_owned()
+        failure = Response(status, {"id": "x", "message": message}, {"retry-after": "60"})
+        with harness.server.fault(failure, writes), pytest.raises(expected) as refusal:
+            provider.upsert(mark_of(), record_of(NAME))
+        assert refusal.type is expected
+        assert f"add the TXT record of {owner_name(NAME)}" in str(refusal.value)
+
+    def test_no_token_at_all(self, harness: DigitalOceanHarness, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"):
+            monkeypatch.delenv(name, raising=False)
+        provider = open_dns_provider("digitalocean", {}, OURS)
+        with pytest.raises(AuthenticationFailed, match="token"):
+            provider.list_owned()
+        assert [finding.setting for finding in provider.check(DOMAIN)] == ["token"]
+
+
+class TestCheck:
+    @pytest.mark.parametrize("scopes", [{"domain:read"}, {"domain:update"}, set()])
+    def test_missing_scopes_are_found(
+        self, harness: DigitalOceanHarness, provider: DNSProvider, scopes: set[str]
+    ) -> None:
+        harness.account.tokens = {harness.token: frozenset(scopes)}
+        (finding,) = provider.check(DOMAIN)
+        assert finding.setting == "token"
+        assert "domain:update" in finding.remedy
+
+    def test_an_api_out_of_reach_is_found(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+        with harness.server.fault(Cut.BEFORE):
+            assert [finding.setting for finding in provider.check(DOMAIN)] == ["endpoint_url"]
+
+    def test_what_is_no_domain_is_found(self, provider: DNSProvider) -> None:
+        assert [finding.setting for finding in provider.check("not_a_domain")] == ["base_domain"]
+
+
+class TestSettings:
+    def test_none_has_to_be_given(self) -> None:
+        assert Settings().domains == ()
+
+    @pytest.mark.parametrize("wrong", [{"domains": ["under_score.example"]}, {"endpoint_url": "http://x"}, {"zone": 1}])
+    def test_nonsense_is_refused_without_telling_the_token(self, wrong: dict[str, object]) -> None:
+        with pytest.raises(ValidationError) as refusal:
+            Settings.model_validate({"token": "dop_v1_secret", **wrong})
+        assert "dop_v1_secret" not in str(refusal.value)
+
+
+def _exhaust(harness: DigitalOceanHarness, provider: DNSProvider) -> None:
+    """Spend the account's calls of this minute."""
+    number = 0
+    while True:
+        number += 1
+        try:
+            provider.delete(mark_of("never"), f"never-{number}.{DOMAIN}")
+        except Throttled:
+            return
