@@ -30,7 +30,7 @@ from poolwright.domain.resources import DNSProviderConfig
 from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, REVERSE, forward, mark_of, record_of
 from tests.dns.azure_account import ZONE, AzureHarness, Rig, empty_subscription, is_write, serving
 from tests.dns.harness import Seen
-from tests.wire.azure_dns import PUBLIC, StoredSet, dns_error
+from tests.wire.azure_dns import PRIVATE, PUBLIC, StoredSet, dns_error
 from tests.wire.azure_login import SECRET, TENANT, arm_error
 from tests.wire.server import Cut, Request, Response
 
@@ -325,6 +325,10 @@ class TestLogin:
         with down, pytest.raises(Transient):
             harness.open(OURS).list_owned()
 
+    def test_a_missing_file_of_authorities_is_told(self, harness: AzureHarness, tmp_path: Path) -> None:
+        with pytest.raises(InvalidSettings, match="ca_file"):
+            opened(harness, ca_file=str(tmp_path / "nothing.pem")).list_owned()
+
     def test_another_authority_is_not_trusted(self, harness: AzureHarness) -> None:
         with pytest.raises(Transient):
             opened(harness, ca_file=None).list_owned()
@@ -341,6 +345,11 @@ class TestCheck:
     def test_a_wrong_subscription_is_told_with_all_else(self, harness: AzureHarness) -> None:
         findings = opened(harness, subscription_id=SUBSCRIPTION.replace("1", "f")).check("no domain")
         assert sorted(finding.setting for finding in findings) == ["base_domain", "subscription_id"]
+
+    def test_a_service_that_does_not_answer_is_told(self, harness: AzureHarness, provider: DNSProvider) -> None:
+        with harness.server.fault(Cut.BEFORE):
+            (finding,) = provider.check(ZONE)
+        assert finding.setting == "endpoint_url"
 
     @pytest.mark.parametrize(
         ("actions", "not_actions", "allowed"),
@@ -394,6 +403,27 @@ class TestErrors:
         with harness.server.fault(Response(404, b"<html></html>")), pytest.raises(Transient):
             provider.delete(mark_of(), NAME)
         assert harness.seen() == forward(NAME)
+
+    @pytest.mark.parametrize("zone_type", [PUBLIC, PRIVATE])
+    @pytest.mark.parametrize(
+        "answer",
+        [Response(200, b"<html>busy</html>"), Response(200, b"{"), Response(200)],
+        ids=["HTML", "half", "empty"],
+    )
+    def test_what_is_no_answer_of_azures_proves_nothing(self, rig: Rig, zone_type: str, answer: Response) -> None:
+        with empty_subscription(rig, zone_type) as harness:
+            provider = harness.open(OURS)
+            provider.upsert(mark_of(), record_of(NAME))
+            calls: list[Callable[[], object]] = [
+                provider.list_owned,
+                lambda: provider.delete(mark_of(), NAME),
+                lambda: provider.upsert(mark_of("b"), record_of(f"b.{ZONE}")),
+            ]
+            with harness.server.fault(answer):
+                for call in calls:
+                    with pytest.raises(Transient):
+                        call()
+                assert provider.check(ZONE)
 
     def test_a_listing_that_breaks_off_is_none(self, harness: AzureHarness, provider: DNSProvider) -> None:
         for server_id in "abc":

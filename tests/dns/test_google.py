@@ -294,6 +294,11 @@ class TestLogin:
         with pytest.raises(AuthenticationFailed):
             opened(harness, credentials_json=None).list_owned()
 
+    def test_a_missing_file_of_authorities_is_told(self, harness: GoogleHarness, tmp_path: Path) -> None:
+        nothing = str(tmp_path / "nothing.pem")
+        with pytest.raises(InvalidSettings, match="ca_file"):
+            opened(harness, ca_file=nothing, endpoint_url="https://127.0.0.1:9").list_owned()
+
     @pytest.mark.parametrize("key", ["no JSON: secret", '{"type": "service_account", "private_key": "secret"}'])
     def test_an_unusable_key_is_found_and_not_told(self, harness: GoogleHarness, key: str) -> None:
         provider = opened(harness, credentials_json=key)
@@ -354,8 +359,13 @@ class TestErrors:
 
     @pytest.mark.parametrize(
         "answer",
-        [Response(200, b"<html>busy</html>"), Response(200, [1]), Response(502, b"<html>bad gateway</html>")],
-        ids=["no JSON", "no object", "a gateway's page"],
+        [
+            Response(200, b"<html>busy</html>"),
+            Response(200, [1]),
+            Response(502, b"<html>bad gateway</html>"),
+            Response(502, [1]),
+        ],
+        ids=["no JSON", "no object", "a gateway's page", "a gateway's JSON"],
     )
     def test_what_is_no_answer_of_googles_proves_nothing(
         self, harness: GoogleHarness, provider: DNSProvider, answer: Response

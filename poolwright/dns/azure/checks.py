@@ -18,7 +18,7 @@ def findings(settings: Settings, service: AzureDNS, base_domain: str) -> Sequenc
     try:
         zones = meant(service.zones(), settings)
     except DNSError as problem:
-        return [*_badly_spelt(base_domain), _refused(problem)]
+        return [*_badly_spelt(base_domain), _refused(settings, problem)]
     return [
         *_unknown_zones("zones", settings.zones, zones, settings),
         *_unknown_zones("reverse_zones", settings.reverse_zones, zones, settings),
@@ -27,10 +27,15 @@ def findings(settings: Settings, service: AzureDNS, base_domain: str) -> Sequenc
     ]
 
 
-def _refused(problem: DNSError) -> Finding:
+def _refused(settings: Settings, problem: DNSError) -> Finding:
     if isinstance(problem, AuthenticationFailed):
         setting = "client_secret"
         remedy = "Make a new secret for the app registration, or leave it out where the worker has an identity."
+    elif problem.retryable:
+        setting = "endpoint_url"
+        remedy = (
+            f"Let the workers reach {settings.cloud.management_url} and {settings.cloud.login_url}, then ask again."
+        )
     else:
         setting = "subscription_id"
         remedy = "Correct `subscription_id` and `resource_group`, and give the identity a role there."

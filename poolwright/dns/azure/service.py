@@ -9,7 +9,7 @@ from poolwright.dns.azure.records import RecordSet, read, written
 from poolwright.dns.azure.settings import Settings
 from poolwright.dns.azure.zones import Zone
 from poolwright.dns.claims import TURNS
-from poolwright.dns.errors import Throttled
+from poolwright.dns.errors import InvalidSettings, Throttled, Transient
 from poolwright.dns.names import plain
 from poolwright.vendors.azure import Kind, pacing, trouble
 from poolwright.vendors.faults import Fault
@@ -88,12 +88,11 @@ class AzureDNS:
         name, etag = zone.relative(records.name), over.etag if over else ""
         client = self._open()
         body = written(client.models, records)
-        now = self._write(
+        return self._write(
             Kind.WRITE,
             f"asked to write {records.name} {records.kind}",
-            lambda: client.put(zone.group, zone.name, name, records.kind, body, etag),
+            lambda: read(client.put(zone.group, zone.name, name, records.kind, body, etag), zone.name),
         )
-        return read(now, zone.name)
 
     def delete(self, zone: Zone, records: RecordSet) -> None:
         """Remove these records if they are still as they were. Raises `Unmet`."""
@@ -108,8 +107,8 @@ class AzureDNS:
     def permissions(self, zone: Zone) -> Sequence[Mapping[str, Sequence[str]]]:
         """What we may do with this zone: `actions` and `notActions`, as a role has them."""
         client, action = self._open(), f"asked for our permissions on {zone.name}"
-        answer = self._call(Kind.READ, action, lambda: client.permissions(zone.resource_id))
-        return list(answer.get("value") or ())
+        answer = self._call(Kind.READ, action, lambda: client.permissions(zone.resource_id).get("value") or ())
+        return list(answer)
 
     def _look_for_one(self, key: tuple[Zone, str]) -> Sets:
         zone, name = key
@@ -131,16 +130,15 @@ class AzureDNS:
 
         client, relative = self._open(), zone.relative(name)
 
-        def ask() -> Any:
+        def ask() -> RecordSet | None:
             try:
-                return client.get(zone.group, zone.name, relative, kind)
+                return read(client.get(zone.group, zone.name, relative, kind), zone.name)
             except HttpResponseError as error:
                 if trouble(error).fault is Fault.MISSING:
                     return None
                 raise
 
-        native = self._call(Kind.READ, f"asked for {name} {kind}", ask)
-        return None if native is None else read(native, zone.name)
+        return self._call(Kind.READ, f"asked for {name} {kind}", ask)
 
     def _all(self, action: str, ask: Callable[["Client"], Any]) -> list[Any]:
         client = self._open()
@@ -177,6 +175,9 @@ class AzureDNS:
                 if not isinstance(told, Throttled):
                     raise told from error
                 refused = told
+            except (AttributeError, TypeError, ValueError) as error:
+                # The SDK takes answers apart without looking: what a gateway puts in their place ends like this.
+                raise Transient(f"Azure DNS, {action}: the answer is not one of its own; ask again") from error
             else:
                 self._patience.made()
                 return answer
@@ -187,6 +188,9 @@ class AzureDNS:
     def _open(self) -> "Client":
         with self._lock:
             if self._client is None:
+                ca_file = self._settings.ca_file
+                if ca_file and not ca_file.is_file():
+                    raise InvalidSettings(f"there is no file {ca_file} to read authorities from; correct `ca_file`")
                 from poolwright.dns.azure.clients import open_client
 
                 self._client = open_client(self._settings)

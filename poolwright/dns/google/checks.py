@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from poolwright.dns.errors import AuthenticationFailed, DNSError
-from poolwright.dns.google.service import CloudDNS
+from poolwright.dns.google.service import ENDPOINT, CloudDNS
 from poolwright.dns.google.settings import Settings
 from poolwright.dns.google.zones import Zone, unknown, usable_zones
 from poolwright.dns.names import NameProblem, domain_name, longest_suffix
@@ -40,8 +40,11 @@ def _refused(settings: Settings, problem: DNSError) -> Finding:
     if isinstance(problem, AuthenticationFailed):
         setting = "credentials_json"
         remedy = "Paste the whole key file of a service account, or leave it out where the worker has an identity."
+    elif problem.retryable:
+        setting = "endpoint_url"
+        remedy = f"Let the workers reach {settings.endpoint_url or ENDPOINT}, then ask again."
     else:
-        setting = "endpoint_url" if settings.endpoint_url and problem.retryable else "project"
+        setting = "project"
         remedy = f"Make sure that {settings.project} is the project's id, and give roles/dns.admin on it."
     return Finding(setting=setting, problem=str(problem), remedy=remedy)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from poolwright.dns.claims import TURNS
-from poolwright.dns.errors import DNSError, Transient
+from poolwright.dns.errors import DNSError, InvalidSettings, Transient
 from poolwright.dns.google.errors import error_of, throttled
 from poolwright.dns.google.records import Place, RecordSet, read
 from poolwright.dns.names import owner_name
@@ -154,6 +154,9 @@ class CloudDNS:
     def _session(self) -> "AuthorizedSession":
         found: AuthorizedSession | None = getattr(self._mine, "session", None)
         if found is None:
+            ca_file = self._account.ca_file
+            if ca_file and not ca_file.is_file():
+                raise InvalidSettings(f"there is no file {ca_file} to read authorities from; correct `ca_file`")
             with self._lock:
                 if self._login is None:
                     self._login = gcp.credentials(self._account)
