@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, overload
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS: Final = 5.0
 _READ_SECONDS: Final = 30.0
+_CLIENTS: Final = 16
 _CONNECTIONS: Final = 50
 """Kept open for one client: as many as a worker has threads for activities, so that none is made anew for a call."""
 
@@ -154,19 +155,32 @@ def client(account: Account, service: str, region: str | None = None) -> Any:
 
     A wrong region shows when it is first used. Raises `BotoCoreError` for settings that boto3 cannot use at all.
     """
+    # At its DEBUG level botocore logs whole requests: startup scripts with their check-in tokens, and access keys.
+    logging.getLogger("botocore").setLevel(logging.INFO)
+    make = _shared_client if account.access_key_id else _client
+    return make(
+        account.access_key_id, account.secret_access_key, account.endpoint_url, account.ca_file, service, region
+    )
+
+
+def _client(
+    key: SecretStr | None,
+    secret: SecretStr | None,
+    endpoint_url: str | None,
+    ca_file: Path | None,
+    service: str,
+    region: str | None,
+) -> Any:
     import boto3
     from botocore.config import Config
 
-    # At its DEBUG level botocore logs whole requests: startup scripts with their check-in tokens, and access keys.
-    logging.getLogger("botocore").setLevel(logging.INFO)
-    key, secret = account.access_key_id, account.secret_access_key
     return boto3.session.Session(botocore_session=_session()).client(
         service,  # type: ignore[call-overload]
         region_name=region or "us-east-1",
         aws_access_key_id=key and key.get_secret_value(),
         aws_secret_access_key=secret and secret.get_secret_value(),
-        endpoint_url=account.endpoint_url,
-        verify=account.ca_file and str(account.ca_file),
+        endpoint_url=endpoint_url,
+        verify=ca_file and str(ca_file),
         config=Config(
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
@@ -175,6 +189,10 @@ def client(account: Account, service: str, region: str | None = None) -> Any:
             user_agent_extra="poolwright",
         ),
     )
+
+
+# The configs of one account share its connections. Not where the worker's own credentials hold: these may have changed.
+_shared_client = lru_cache(maxsize=_CLIENTS)(_client)
 
 
 def _session() -> "Session":

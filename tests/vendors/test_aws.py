@@ -103,6 +103,14 @@ class TestClient:
         assert "told-to-nobody" not in caplog.text
         assert "AKIAEXAMPLE" not in caplog.text
 
+    def test_is_shared_by_the_configs_of_one_account(self) -> None:
+        one = account(endpoint_url="http://127.0.0.1:1")
+        assert client(one, "ec2", "us-east-1") is client(one.model_copy(), "ec2", "us-east-1")
+        assert client(one, "ec2", "us-east-1") is not client(one, "ec2", "us-west-2")
+
+    def test_looks_for_the_workers_credentials_each_time(self) -> None:
+        assert client(Account(), "ec2", "us-east-1") is not client(Account(), "ec2", "us-east-1")
+
     def test_knows_regions_of_all_partitions(self) -> None:
         assert {"eu-central-1", "cn-north-1", "us-gov-west-1"} <= known_regions("ec2")
 

@@ -3,8 +3,7 @@
 import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import count
-from typing import Any
+from typing import Any, Final
 
 from poolwright.providers.aws.provider import AWSProvider
 from poolwright.providers.aws.settings import Settings
@@ -13,11 +12,10 @@ from tests.conformance.harness import Fault
 from tests.wire.ec2 import EC2, REGION, asks_for, error, form_of
 from tests.wire.server import Cut, Request, WireServer
 
-SECRET: str = "wJalrXUtnFEMIabK7MDENGfbPxRfiCYEXAMPLEKEY"
-_HOURS_SECONDS = 7200.0
-_ACCOUNTS = count()
-"""A new access key for each harness: paces are kept by account."""
-_WRAPPER = (b"<powershell>\n", b"\n</powershell>")
+ACCESS_KEY: Final = "AKIAIOSFODNN7EXAMPLE"
+SECRET: Final = "wJalrXUtnFEMIabK7MDENGfbPxRfiCYEXAMPLEKEY"
+_HOURS_SECONDS: Final = 7200.0
+_WRAPPER: Final = (b"<powershell>\n", b"\n</powershell>")
 
 
 @contextmanager
@@ -43,7 +41,7 @@ class AWSHarness:
         self.linux_image, self.windows_image = ec2.add_image(), ec2.add_image("windows")
         self.now = 1_000_000.0
         self.settings: dict[str, Any] = {
-            "access_key_id": f"AKIAIOSFODNN{next(_ACCOUNTS):08}",
+            "access_key_id": ACCESS_KEY,
             "secret_access_key": SECRET,
             "endpoint_url": server.url,
             "region": REGION,
@@ -59,7 +57,7 @@ class AWSHarness:
         return AWSProvider(Settings.model_validate(self.settings | settings), controller_id, clock=self.clock)
 
     def clock(self) -> float:
-        """The time in seconds as paces see it."""
+        """The time in seconds as paces see it. Each harness has its own paces, because it has its own clock."""
         return self.now
 
     def open_misconfigured(self) -> tuple[Provider, Sequence[str]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from botocore.validate import ParamValidator
 
@@ -25,18 +25,19 @@ _PROTECTED: Final = (
     ("TagSpecifications",),
     ("UserData",),
 )
-_DIES_WITH_ITS_VM: Final = "DeleteOnTermination"
+_ENDS_WITH_ITS_VM: Final = "DeleteOnTermination"
 
 
-class Place:
-    """A subnet and an instance type. `text` is how it is told outside: `subnet-0abc/t3.micro`."""
+class Place(NamedTuple):
+    """Where an instance may be made, and how large."""
 
-    def __init__(self, subnet_id: str | None, instance_type: str) -> None:
-        self.subnet_id, self.instance_type = subnet_id, instance_type
+    subnet_id: str | None
+    """None: the default VPC's."""
+    instance_type: str
 
     @property
     def text(self) -> str:
-        """Without a subnet where the default VPC's is used."""
+        """How it is told outside: `subnet-0abc/t3.micro`, or the type alone."""
         return f"{self.subnet_id}/{self.instance_type}" if self.subnet_id else self.instance_type
 
 
@@ -83,7 +84,7 @@ class Requests:
             **({"UserData": user_data} if user_data else {}),
         }
         merged = overridden(request, self._settings.override, protected=_PROTECTED)
-        _refuse_what_stays(merged)
+        _have_all_end_with_the_vm(merged)
         self._validate(merged)
         return cast("RunInstancesRequestTypeDef", merged)
 
@@ -97,7 +98,7 @@ class Requests:
         )
 
     def _network_interface(self, place: Place) -> dict[str, Any]:
-        interface: dict[str, Any] = {"DeviceIndex": 0, _DIES_WITH_ITS_VM: True}
+        interface: dict[str, Any] = {"DeviceIndex": 0, _ENDS_WITH_ITS_VM: True}
         if place.subnet_id:
             interface["SubnetId"] = place.subnet_id
         if self._settings.security_group_ids:
@@ -143,7 +144,7 @@ class Requests:
             "Encrypted": settings.root_volume_encrypted,
             "KmsKeyId": settings.root_volume_kms_key_id,
         }
-        return {_DIES_WITH_ITS_VM: True, **{name: value for name, value in wanted.items() if value is not None}}
+        return {_ENDS_WITH_ITS_VM: True, **{name: value for name, value in wanted.items() if value is not None}}
 
     def _validate(self, request: Mapping[str, Any]) -> None:
         text = {name: value.decode("latin-1") if name == "UserData" else value for name, value in request.items()}
@@ -159,14 +160,14 @@ def client_token(spec: VMSpec, number: int) -> str:
     return hashlib.sha256(f"{spec.mark.text()}/{spec.token}/{number}".encode()).hexdigest()
 
 
-def _refuse_what_stays(request: dict[str, Any]) -> None:
-    """Have what an override added die with its VM; EC2's own default is to leave it behind."""
+def _have_all_end_with_the_vm(request: dict[str, Any]) -> None:
+    """For what an override added: EC2's own default is to leave disks behind. Raises `InvalidSettings`."""
     new_interfaces = [one for one in _objects(request, "NetworkInterfaces") if "NetworkInterfaceId" not in one]
     new_volumes = [one["Ebs"] for one in _objects(request, "BlockDeviceMappings") if isinstance(one.get("Ebs"), dict)]
     for thing in (*new_interfaces, *new_volumes):
-        if not thing.setdefault(_DIES_WITH_ITS_VM, True):
+        if not thing.setdefault(_ENDS_WITH_ITS_VM, True):
             raise InvalidSettings(
-                f"config_override sets {_DIES_WITH_ITS_VM} to false, which leaves disks or interfaces behind; "
+                f"config_override sets {_ENDS_WITH_ITS_VM} to false, which leaves disks or interfaces behind; "
                 "take it out"
             )
 

@@ -5,12 +5,16 @@ from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import pytest
+
 from poolwright.providers.aws.provider import AWSProvider
 from poolwright.providers.base import VMState
 from poolwright.providers.errors import Throttled
 from tests.conformance.specs import OURS, mark_of, spec_of
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import asks_for, form_of
+
+pytestmark = pytest.mark.slow
 
 Thing = TypeVar("Thing", bound=Hashable)
 Answer = TypeVar("Answer")

@@ -12,6 +12,8 @@ from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import error, form_of
 from tests.wire.server import Cut, Request
 
+pytestmark = pytest.mark.slow
+
 
 def found(account: AWSHarness, **settings: Any) -> dict[str, str]:
     """Setting -> problem."""

@@ -11,6 +11,8 @@ from tests.conformance.specs import THEIRS, mark_of, spec_of
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import asks_for, error
 
+pytestmark = pytest.mark.slow
+
 
 class TestLeftovers:
     def test_of_a_lost_creation_are_removed_by_the_mark_alone(self, account: AWSHarness, provider: AWSProvider) -> None:

@@ -19,6 +19,8 @@ from tests.wire.aws import SECRET, AWSHarness
 from tests.wire.ec2 import asks_for, error
 from tests.wire.server import Response
 
+pytestmark = pytest.mark.slow
+
 
 class TestCreation:
     @pytest.mark.parametrize(

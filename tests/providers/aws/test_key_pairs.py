@@ -12,6 +12,8 @@ from tests.providers.aws.keys import PRIVATE_KEY, PUBLIC_KEY, new_private_key, p
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import PASSWORD, asks_for
 
+pytestmark = pytest.mark.slow
+
 
 def windows(account: AWSHarness, **settings: Any) -> AWSProvider:
     """A provider that asks for passwords."""

@@ -12,6 +12,8 @@ from tests.conformance.specs import OURS, SCRIPT, mark_of, spec_of
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import asks_for, form_of
 
+pytestmark = pytest.mark.slow
+
 
 def tags_of(request: Any) -> dict[str, dict[str, str]]:
     """Kind of thing -> its tags."""

@@ -1,9 +1,13 @@
 """Spot instances that EC2 takes back say so before they go."""
 
+import pytest
+
 from tests.conformance.base import until_running
 from tests.conformance.specs import OURS, spec_of
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import asks_for
+
+pytestmark = pytest.mark.slow
 
 
 class TestInterruption:

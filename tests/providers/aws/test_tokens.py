@@ -10,6 +10,8 @@ from tests.conformance.specs import OURS, SCRIPT, mark_of, spec_of
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import asks_for
 
+pytestmark = pytest.mark.slow
+
 
 class TestATokenWhoseInstanceHasEnded:
     def test_is_not_given_back_as_a_live_vm(self, account: AWSHarness, provider: AWSProvider) -> None:

@@ -12,6 +12,8 @@ from poolwright.providers.errors import InvalidSettings
 from tests.conformance.specs import spec_of
 from tests.wire.aws import AWSHarness
 
+pytestmark = pytest.mark.slow
+
 
 class TestLinux:
     def test_a_script_goes_as_it_is(self) -> None:
