@@ -1,6 +1,8 @@
 """What Proxmox VE's answers mean, by its own catalogue of errors, and what of a call's failure is told."""
 
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ import trustme
 from fakepve import FakePve
 from pydantic import SecretStr, ValidationError
 
-from poolwright.vendors import proxmox
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.proxmox import API, Account, Refused, fault_in, fault_of
 from tests.wire.guard import only_this_machine
@@ -210,5 +211,14 @@ class TestAccount:
         shown = repr(Account.model_validate({**WAY_IN, "token_value": SecretStr("tell-nobody")}))
         assert "tell-nobody" not in shown
 
-    def test_the_module_costs_no_sdk(self) -> None:
-        assert "proxmoxer" not in vars(proxmox)
+
+class TestImports:
+    def test_no_sdk_is_imported_before_a_provider_calls(self) -> None:
+        program = (
+            "import sys\n"
+            "from poolwright.providers.proxmox.provider import open_provider\n"
+            "open_provider({'host': 'pve', 'username': 'a@pve', 'password': 'p', 'template': 't',"
+            " 'vmid_first': 100, 'vmid_last': 200}, 'c')\n"
+            "assert not {'proxmoxer', 'requests'} & sys.modules.keys()\n"
+        )
+        assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -12,7 +12,7 @@ from poolwright.vendors.faults import Fault
 from poolwright.vendors.proxmox import API, Refused
 from poolwright.vendors.shared_read import SharedRead
 
-_TASKS: Final = 50
+_TASKS: Final = 500
 _NODE_UNREACHABLE: Final = 595
 _ALL: Final = "all"
 
@@ -60,17 +60,17 @@ class Cluster:
             return None
         return problem_of(str(status.get("exitstatus") or "it was ended from outside"))
 
-    def tasks(self, node: str, number: int) -> Sequence[Mapping[str, Any]]:
+    def tasks(self, node: str, number: int, source: str = "all") -> Sequence[Mapping[str, Any]]:
         """This user's tasks on a guest of the node, newest first; those that run have no `endtime`."""
         found: Sequence[Mapping[str, Any]] = self.api.get(
-            f"nodes/{node}/tasks", vmid=number, source="all", limit=_TASKS
+            f"nodes/{node}/tasks", vmid=number, source=source, limit=_TASKS
         )
         return sorted(found, key=lambda task: (task.get("starttime", 0), task.get("pstart", 0)), reverse=True)
 
     def clones_under_way(self, template: Row) -> int:
         """How many tasks of this user copy the template now. None can on a node that cannot be reached."""
         try:
-            tasks = self.tasks(template.node, template.number)
+            tasks = self.tasks(template.node, template.number, "active")
         except Refused as refused:
             if refused.status == _NODE_UNREACHABLE:
                 return 0

@@ -78,7 +78,8 @@ def tags_while_deleting(mark: OwnerMark, number: int) -> dict[str, Any]:
 
 
 def preview(settings: Settings, spec: VMSpec) -> Preview:
-    """All that is sent for this VM. The template's number and node are looked up when it is sent."""
+    """All that is sent for this VM. The template's number and node are looked up when it is sent; `target` is left out
+    then if that is the template's own node."""
     assert spec.number is not None
     configured = configuration(settings, spec.mark, spec.number)
     target = spec.place or next(iter(settings.target_nodes), None)
