@@ -3,6 +3,7 @@
 The SDK takes more than a second to import, so it is only imported when the first call is made.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,11 +22,16 @@ READ_TIMEOUT_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 1000
 """The most that a list call gives at once."""
 
+UNSIGNED: Final = "Unsigned"
+"""Code of a call that was not made because there is nothing to sign it with."""
+
 _BURST_SECONDS: Final = 5
 """After a rest, as many calls may be made at once as otherwise in so many seconds."""
 _TURNS: Final = 20
 """How often a call of an operation that has begun waits for its turn before it gives up."""
 _LONGEST_MESSAGE: Final = 400
+# Longer than any part of an OCID: a value that we sent, of which a secret may be part.
+_ENCODED: Final = re.compile(r"[A-Za-z0-9+/=_-]{80,}")
 
 _FAULT_OF_CODE: Final[Mapping[str, Fault]] = {
     "NotAuthenticated": Fault.AUTHENTICATION,
@@ -171,7 +177,7 @@ class Connection:
         try:
             client = self._client(service)
         except Exception as error:  # noqa: BLE001 (the SDK and the metadata service have many ways to say it)
-            raise _unusable_credentials(error) from None
+            raise _unsigned(error) from None
         self._take_turn()
         try:
             response = getattr(client, operation)(*arguments, **options)
@@ -242,8 +248,11 @@ def _pace_of(account: Account) -> Pace:
 def _new_signer(account: Account) -> Any:
     if account.private_key is None:
         from oci.auth.signers import InstancePrincipalsSecurityTokenSigner
+        from oci.retry import NoneRetryStrategy
 
-        return InstancePrincipalsSecurityTokenSigner()
+        # Its own repeats take minutes, in which a thread is lost.
+        once = NoneRetryStrategy()
+        return InstancePrincipalsSecurityTokenSigner(retry_strategy=once, federation_client_retry_strategy=once)
     from oci.signer import Signer
 
     return Signer(
@@ -302,11 +311,17 @@ def _trust(client: Any, ca_file: Path) -> None:
     client.base_client.session.mount("https://", TrustingAdapter())
 
 
-def _unusable_credentials(error: Exception) -> CallFailed:
+def _unsigned(error: Exception) -> CallFailed:
+    if isinstance(error, OSError):
+        # The instance's metadata service, which its principal comes from, did not answer.
+        fault, reason = Fault.UNKNOWN, "this worker's instance principal cannot be had"
+    else:
+        fault, reason = Fault.AUTHENTICATION, "the credentials are of no use"
     return CallFailed(
-        Fault.AUTHENTICATION,
-        f"no call to OCI can be signed ({type(error).__name__}); check private_key and its passphrase, or whether this "
-        "worker runs on an OCI instance that has a principal",
+        fault,
+        f"no call to OCI can be signed: {reason} ({type(error).__name__}); check private_key and its passphrase, or "
+        "whether this worker runs on an OCI instance that has a principal",
+        code=UNSIGNED,
     )
 
 
@@ -316,7 +331,7 @@ def _failure_of(error: Exception, action: str) -> CallFailed | None:
 
     if isinstance(error, ServiceError):
         fault = _fault_of(error)
-        said = " ".join(str(error.message or "no reason given").split())[:_LONGEST_MESSAGE]
+        said = _ENCODED.sub("...", " ".join(str(error.message or "no reason given").split()))[:_LONGEST_MESSAGE]
         message = (
             f"OCI refused to {action}: {error.status} {error.code or 'without a code'}, {said} "
             f"(request {error.request_id or 'without an id'}); {_WAY_OUT[fault]}"

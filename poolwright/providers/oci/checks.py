@@ -15,7 +15,7 @@ from poolwright.providers.oci.errors import provider_error
 from poolwright.providers.oci.requests import launch_request
 from poolwright.providers.oci.settings import Settings, Shape
 from poolwright.vendors.faults import Fault
-from poolwright.vendors.oci import CallFailed, Connection, every
+from poolwright.vendors.oci import UNSIGNED, CallFailed, Connection, every
 
 _POLICY: Final = "see the policy on Poolwright's page on OCI"
 _FATAL: Final = (Fault.THROTTLED, Fault.UNKNOWN)
@@ -43,11 +43,12 @@ def findings(settings: Settings, connection: Connection, controller_id: str) -> 
 
 
 def _refused_at_once(failure: CallFailed) -> Finding:
-    if failure.fault is Fault.AUTHENTICATION:
+    if failure.fault is Fault.AUTHENTICATION or failure.code == UNSIGNED:
         return Finding(
             setting="private_key",
             problem=str(failure),
-            remedy="upload the public key to the user in the console, and copy its fingerprint, user and tenancy",
+            remedy="upload the public key to the user in the console and copy its fingerprint, user and tenancy; "
+            "without a key, let the worker run on an OCI instance that a dynamic group holds",
         )
     if failure.fault is Fault.MISSING:
         return Finding(

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from poolwright.providers.errors import Throttled, Transient
-from poolwright.providers.oci.provider import OCIProvider
-from tests.wire.oci_cloud import DOMAINS, NSG, PRIVATE_SUBNET, SHAPE, WINDOWS_IMAGE, OCICloud
+from poolwright.providers.oci.provider import OCIProvider, open_provider
+from tests.wire.oci_cloud import COMPARTMENT, DOMAINS, IMAGE, NSG, PRIVATE_SUBNET, SHAPE, WINDOWS_IMAGE, OCICloud
 from tests.wire.oci_requests import Identity, failed, hidden
 from tests.wire.server import Cut, Response, WireServer
 
@@ -54,6 +54,23 @@ class TestChecks:
         (finding,) = open_oci(private_key="no key at all").check()
         assert finding.setting == "private_key"
         assert "no key at all" not in finding.problem
+
+    @pytest.mark.slow
+    def test_a_worker_without_a_principal_is_found(self, cloud: OCICloud, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OCI_METADATA_BASE_URL", "http://127.0.0.1:9/opc/v2")
+        settings = {
+            "compartment_ocid": COMPARTMENT,
+            "availability_domains": list(DOMAINS),
+            "shapes": [{"name": SHAPE, "ocpus": 1}],
+            "image_ocid": IMAGE,
+            "subnet_ocid": PRIVATE_SUBNET,
+        }
+        provider = open_provider(settings, "controller-1")
+        (finding,) = provider.check()
+        assert finding.setting == "private_key"
+        assert "instance principal cannot be had" in finding.problem
+        with pytest.raises(Transient):
+            provider.list_owned()
 
     @pytest.mark.parametrize(
         ("answer", "expected"),

@@ -1,5 +1,6 @@
 """What is special about OCI: its retry tokens, its one 404 for two things, its addresses and its leftovers."""
 
+import base64
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -189,6 +190,16 @@ class TestErrors:
             open_oci().create(spec_of("a"))
         assert refusal.type is expected
         assert cloud.instances == {}
+
+    def test_what_we_sent_is_not_repeated(self, cloud: OCICloud, server: WireServer, open_oci: Open) -> None:
+        spec = spec_of("a")
+        sent = base64.b64encode(spec.startup_script.get_secret_value().encode()).decode()
+        ocid = f"ocid1.image.oc1.iad.{'a' * 60}"
+        answer = failed(400, "InvalidParameter", f"{ocid} does not take user_data {sent * 3}")
+        with server.fault(answer, launches), pytest.raises(InvalidSettings) as refusal:
+            open_oci().create(spec)
+        assert ocid in str(refusal.value)
+        assert sent[:40] not in str(refusal.value)
 
     def test_the_wait_that_oci_asks_for_is_kept_by_all(
         self, cloud: OCICloud, server: WireServer, open_oci: Open
