@@ -1,6 +1,5 @@
 """The provider protocol on EC2."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.aws.calls import Calls, KeyPairIsMissing
 from poolwright.providers.aws.checks import check
+from poolwright.providers.aws.doubts import Doubts
 from poolwright.providers.aws.instances import is_leaving, is_terminated, mark_of, reported, was_asked_to_end
 from poolwright.providers.aws.inventory import Belonging, Inventory
 from poolwright.providers.aws.key_pairs import ImportedKeyPair, decrypted_password
@@ -23,8 +23,6 @@ from poolwright.providers.errors import Conflict, InvalidSettings, NotFound, Tra
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import InstanceTypeDef
 
-_UNSEEN_SECONDS: Final = 60.0
-"""EC2 may not show for some seconds what it has just made: an id is only unknown once it was so for this long."""
 _MOST_DEATHS: Final = 5
 
 
@@ -44,8 +42,7 @@ class AWSProvider:
         self._key_pair = ImportedKeyPair(settings.ssh_public_key, controller_id) if settings.ssh_public_key else None
         key_name = self._key_pair.name if self._key_pair else settings.key_name
         self._requests = Requests(settings, self._calls.run_instances_shape, key_name)
-        self._unseen_since: dict[str, float] = {}
-        self._lock = threading.Lock()
+        self._unseen_references, self._unanswered_creations = Doubts(clock), Doubts(clock)
 
     def capabilities(self) -> Capabilities:
         """See the protocol."""
@@ -93,7 +90,7 @@ class AWSProvider:
         used = [one["ClientToken"] for one in made if "ClientToken" in one]
         for _ in range(_MOST_DEATHS):
             request = self._requests.to_send(spec, used)
-            instance = self._run(request)
+            instance = self._run(spec, request)
             if not is_terminated(instance):
                 return self._adopted(instance)
             used.append(request["ClientToken"])
@@ -116,7 +113,8 @@ class AWSProvider:
         return [self._report(one) for one in self._inventory.living() if mark_of(one, self._controller_id)]
 
     def delete(self, mark: OwnerMark, reference: str | None) -> bool:
-        """See the protocol. An instance that EC2 does not show is taken for gone only after a minute of looks."""
+        """See the protocol. An instance that EC2 does not show is taken for gone only after a minute of looks, and so
+        is one of a creation whose answer was lost."""
         if mark.controller_id != self._controller_id:
             raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
         made = self._inventory.instances_of(mark.server_id)
@@ -127,6 +125,8 @@ class AWSProvider:
             for instance in living:
                 if not is_leaving(instance):
                     self._inventory.terminate(instance["InstanceId"])
+            return False
+        if not made and self._unanswered_creations.remains(mark.server_id):
             return False
         rest = self._inventory.belongings_of(mark.server_id)
         for belonging in rest:
@@ -143,9 +143,12 @@ class AWSProvider:
         self.get(reference)
         return decrypted_password(self._settings, self._calls.password_data(reference))
 
-    def _run(self, request: Any) -> "InstanceTypeDef":
+    def _run(self, spec: VMSpec, request: Any) -> "InstanceTypeDef":
         try:
             return self._calls.run_instances(request)
+        except Transient:
+            self._unanswered_creations.renew(spec.mark.server_id)
+            raise
         except KeyPairIsMissing as error:
             if self._key_pair is None:
                 raise InvalidSettings(str(error)) from None
@@ -161,17 +164,14 @@ class AWSProvider:
         """Whether this instance, which a search does not show, is gone or another server's; else have it end."""
         instance = self._inventory.instance(reference)
         if instance is None:
-            return self._unseen_for_long(reference)
-        self._unseen_since.pop(reference, None)
+            self._unseen_references.begin(reference)
+            return not self._unseen_references.remains(reference)
+        self._unseen_references.end(reference)
         if mark_of(instance, self._controller_id) != mark or is_terminated(instance):
             return True
         if not is_leaving(instance):
             self._inventory.terminate(reference)
         return False
-
-    def _unseen_for_long(self, reference: str) -> bool:
-        with self._lock:
-            return self._clock() - self._unseen_since.setdefault(reference, self._clock()) >= _UNSEEN_SECONDS
 
     def _remove(self, belonging: Belonging) -> None:
         match belonging.kind:

@@ -4,11 +4,12 @@ import pytest
 
 from poolwright.providers.aws.provider import AWSProvider
 from poolwright.providers.base import VMState
-from poolwright.providers.errors import Conflict, NotFound
+from poolwright.providers.errors import Conflict, NotFound, Transient
 from tests.conformance.base import until_gone, until_running
 from tests.conformance.specs import OURS, SCRIPT, mark_of, spec_of
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import asks_for
+from tests.wire.server import Cut
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,24 @@ class TestAnInstanceThatEc2DoesNotShowYet:
         account.ec2.purge(vm.reference)
         assert provider.delete(mark_of("a"), None) is True
         until_gone(account, provider, mark_of("a"), vm.reference)
+
+
+class TestACreationWithoutAnAnswer:
+    def test_is_not_called_gone_while_ec2_may_still_hide_it(self, account: AWSHarness, provider: AWSProvider) -> None:
+        account.ec2.lists_lag = True
+        with account.server.fault(Cut.AFTER, asks_for("RunInstances")), pytest.raises(Transient):
+            provider.create(spec_of("a"))
+        assert provider.delete(mark_of("a"), None) is False
+        account.ec2.hidden_from_lists.clear()
+        until_gone(account, provider, mark_of("a"))
+        assert account.leftovers() == []
+
+    def test_that_made_nothing_is_gone_after_a_minute(self, account: AWSHarness, provider: AWSProvider) -> None:
+        with account.server.fault(Cut.BEFORE, asks_for("RunInstances")), pytest.raises(Transient):
+            provider.create(spec_of("a"))
+        assert provider.delete(mark_of("a"), None) is False
+        account.now += 60
+        assert provider.delete(mark_of("a"), None) is True
 
 
 class TestAnInstanceThatEndedByItself:
