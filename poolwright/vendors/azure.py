@@ -1,7 +1,8 @@
 """What Azure's VM provider and DNS provider share: the account, its login and its pace."""
 
+import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from http.cookiejar import DefaultCookiePolicy
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 from poolwright.domain.base import Model
 from poolwright.vendors.azure_faults import Trouble, trouble
 from poolwright.vendors.faults import Fault
-from poolwright.vendors.pace import Pace
+from poolwright.vendors.pace import Pace, TooFast
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -143,6 +144,10 @@ def credential(account: Account) -> "TokenCredential":
 def client_options(account: Account) -> dict[str, Any]:
     """Keywords for the constructor of any of Azure's management clients: where to, which token, timeouts, no retries
     (Temporal retries), and nothing registered in the subscription that nobody asked for."""
+    calls = logging.getLogger("azure")
+    if calls.level == logging.NOTSET:
+        # Several lines for each call, at the level that workers log at.
+        calls.setLevel(logging.WARNING)
     cloud = account.cloud
     return {
         "base_url": cloud.management_url,
@@ -212,12 +217,15 @@ class Pacing:
         self._paces = {kind: Pace(rate, burst) for kind, (rate, burst) in _RATES.items()}
 
     @contextmanager
-    def call(self, kind: Kind) -> Iterator[None]:
-        """Make one call within. Raises `TooFast` when it must not be made, else what the call raises."""
+    def call(self, kind: Kind, *, waited: Callable[[float], bool] = lambda _: False) -> Iterator[None]:
+        """Make one call within. Raises `TooFast` when it must not be made, else what the call raises.
+
+        `waited` is asked, with the seconds, when the call comes too early: it waits and says True, or says False.
+        """
         from azure.core.exceptions import AzureError, HttpResponseError
 
         pace = self._paces[kind]
-        pace.call()
+        _take_turn(pace, waited)
         try:
             yield
         except HttpResponseError as error:
@@ -231,6 +239,15 @@ class Pacing:
             raise
         else:
             pace.answered()
+
+
+def _take_turn(pace: Pace, waited: Callable[[float], bool]) -> None:
+    while True:
+        try:
+            return pace.call()
+        except TooFast as early:
+            if not waited(early.retry_after_seconds):
+                raise
 
 
 _pacings: dict[tuple[str, str, str | None], Pacing] = {}

@@ -1,6 +1,7 @@
 """The calls that the azure provider makes: each asks once, keeps the account's pace, and gives what Azure says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol, cast
 
 from azure.core import MatchConditions
@@ -12,6 +13,7 @@ from azure.mgmt.network import NetworkManagementClient
 from poolwright.vendors.azure import Account, Kind, client_options, credential, pacing
 from poolwright.vendors.azure_faults import trouble
 from poolwright.vendors.faults import Fault
+from poolwright.vendors.patience import Patience
 
 Resource = dict[str, Any]
 """A resource in the words of Azure's API."""
@@ -37,9 +39,17 @@ class Client:
     def __init__(self, account: Account) -> None:
         self._group, self._pacing = account.resource_group, pacing(account)
         self._group_id = f"/subscriptions/{account.subscription_id}/resourceGroups/{account.resource_group}"
+        self._patience = Patience()
         login, options = credential(account), client_options(account)
         self._compute = ComputeManagementClient(login, account.subscription_id, **options)
         self._network = NetworkManagementClient(login, account.subscription_id, **options)
+
+    def operation(self, *, for_others: bool = False) -> AbstractContextManager[None]:
+        """Around all calls that are one step of work: only its first is refused for coming too early, the others wait.
+
+        `for_others`: other threads wait for the answers, so that not even the first is refused.
+        """
+        return self._patience.operation(begun=for_others)
 
     def vm(self, name: str) -> Resource | None:
         """The VM with its instance view; None if Azure says that there is none."""
@@ -52,7 +62,7 @@ class Client:
     def create_vm(self, name: str, request: Mapping[str, Any]) -> Resource | None:
         """Ask for a VM and what belongs to it; None if there is one of this name, which is left as it is."""
         try:
-            with self._pacing.call(Kind.WRITE):
+            with self._call(Kind.WRITE):
                 poller = self._compute.virtual_machines.begin_create_or_update(
                     self._group,
                     name,
@@ -111,7 +121,7 @@ class Client:
 
     def create_run_command(self, vm: str, name: str, request: Mapping[str, Any]) -> None:
         """Have the VM's agent run a command."""
-        with self._pacing.call(Kind.WRITE):
+        with self._call(Kind.WRITE):
             self._compute.virtual_machine_run_commands.begin_create_or_update(
                 self._group, vm, name, cast("Any", request), polling=False
             )
@@ -121,14 +131,20 @@ class Client:
         return self._asked(HttpRequest("GET", path, params={"api-version": api_version, **query}))
 
     def _asked(self, request: HttpRequest) -> Any:
-        with self._pacing.call(Kind.READ):
+        with self._call(Kind.READ):
             response = self._compute.send_request(request)
             response.raise_for_status()
             return response.json()
 
+    @contextmanager
+    def _call(self, kind: Kind) -> Iterator[None]:
+        with self._pacing.call(kind, waited=self._patience.waited):
+            yield
+        self._patience.made()
+
     def _read(self, call: Callable[[], _SdkModel]) -> Resource | None:
         try:
-            with self._pacing.call(Kind.READ):
+            with self._call(Kind.READ):
                 return call().as_dict()
         except HttpResponseError as error:
             told = trouble(error)
@@ -147,7 +163,7 @@ class Client:
 
     def _delete(self, call: Callable[[], object]) -> None:
         try:
-            with self._pacing.call(Kind.DELETE):
+            with self._call(Kind.DELETE):
                 call()
         except HttpResponseError as error:
             if trouble(error).fault is not Fault.MISSING:

@@ -91,6 +91,10 @@ class Looks:
         return _Seen(self._told(vm, mark, network))
 
     def _look_at_many(self, questions: frozenset[_Question]) -> Mapping[_Question, _Seen]:
+        with self._client.operation(for_others=True):
+            return self._answers(questions)
+
+    def _answers(self, questions: frozenset[_Question]) -> Mapping[_Question, _Seen]:
         vms = {str(vm["name"]).lower(): vm for vm in self._client.vms()}
         asked = {question: vms.get(question.name.lower()) for question in questions}
         network = NO_NETWORK
@@ -122,6 +126,10 @@ class Looks:
         return Remains(vm=vm) if vm else self._everything([]).get(mark, Remains())
 
     def _remains_of_many(self, marks: frozenset[OwnerMark]) -> Mapping[OwnerMark, Remains]:
+        with self._client.operation(for_others=True):
+            return self._remains_by_mark(marks)
+
+    def _remains_by_mark(self, marks: frozenset[OwnerMark]) -> Mapping[OwnerMark, Remains]:
         vms = self._client.vms()
         found = {mark: Remains(vm=vm) for vm in vms if (mark := self._our_mark(vm)) in marks and mark is not None}
         unseen = marks - found.keys() - self._once_listed

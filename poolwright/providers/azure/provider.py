@@ -1,6 +1,7 @@
 """The provider protocol on Azure's VMs."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -58,19 +59,20 @@ class AzureProvider:
 
     def check(self) -> Sequence[Finding]:
         """See the protocol."""
-        return check(self._client, self._settings)
+        with self._client.operation():
+            return check(self._client, self._settings)
 
     def find(self, mark: OwnerMark) -> VM | None:
         """See the protocol."""
         if not self._is_ours(mark):
             return None
-        with translated(f"looking for {mark.text()}"):
+        with self._asking(f"looking for {mark.text()}"):
             return self._looks.search(mark)
 
     def create(self, spec: VMSpec) -> VM:
         """See the protocol. Azure refuses a second VM of the same name, whoever asks for it."""
         request = self._request(spec)
-        with translated(f"creating {spec.name}", missing=InvalidSettings):
+        with self._asking(f"creating {spec.name}", missing=InvalidSettings):
             made = self._client.create_vm(spec.name, request)
         if made is None:
             return self._adopted(spec)
@@ -81,7 +83,7 @@ class AzureProvider:
 
     def get(self, reference: str) -> VM:
         """See the protocol. A VM that was asked for alone also tells that it is stopped; lists do not know."""
-        with translated(f"reading {reference}"):
+        with self._asking(f"reading {reference}"):
             vm = self._looks.vm(reference)
         if vm is None:
             raise NotFound(
@@ -92,7 +94,7 @@ class AzureProvider:
 
     def list_owned(self) -> Sequence[VM]:
         """See the protocol. A server of which only an interface, an address or a disk is left is listed as broken."""
-        with translated(f"listing {self._settings.resource_group}"):
+        with self._asking(f"listing {self._settings.resource_group}"):
             return self._looks.all_vms()
 
     def delete(self, mark: OwnerMark, reference: str | None) -> bool:  # noqa: ARG002 (the mark gives the name)
@@ -100,13 +102,13 @@ class AzureProvider:
         if not self._is_ours(mark):
             raise Conflict(f"{mark.text()} belongs to another controller; only that one may delete it")
         doing = f"deleting what there is of {mark.text()}"
-        with translated(doing):
+        with self._asking(doing):
             remains = self._looks.remains(mark)
         problems = []
         for deletion in self._deletions(remains):
             # Each part on its own: one that cannot go does not keep the others.
             try:
-                with translated(doing):
+                with self._asking(doing):
                     deletion()
             except ProviderError as problem:
                 problems.append(problem)
@@ -116,20 +118,26 @@ class AzureProvider:
 
     def run_startup_script(self, reference: str, script: SecretStr) -> ScriptResult:
         """See the protocol. The run command stays on the VM: it is what a repeat reads."""
-        with translated(f"running the startup script of {reference}"):
+        with self._asking(f"running the startup script of {reference}"):
             command = self._client.run_command(reference, COMMAND_NAME)
             mark = mark_in_tags(command) if command else None
             if command is not None and mark is not None and self._is_ours(mark):
                 return result_from(command)
         vm = self.get(reference)
         request = run_command_request(script.get_secret_value().encode(), self._settings.region, vm.mark)
-        with translated(f"running the startup script of {reference}"):
+        with self._asking(f"running the startup script of {reference}"):
             self._client.create_run_command(reference, COMMAND_NAME, request)
         return ScriptResult(finished=False)
 
     def password(self, reference: str) -> SecretStr | None:  # noqa: ARG002
         """None, always: the administrator's password is a setting."""
         return None
+
+    @contextmanager
+    def _asking(self, doing: str, *, missing: type[ProviderError] = NotFound) -> Iterator[None]:
+        """Around all calls of one step: their errors as those of the tree."""
+        with translated(doing, missing=missing), self._client.operation():
+            yield
 
     def _is_ours(self, mark: OwnerMark) -> bool:
         return mark.controller_id == self._controller_id
@@ -141,7 +149,7 @@ class AzureProvider:
         return vm_request(spec, self._settings)
 
     def _adopted(self, spec: VMSpec) -> VM:
-        with translated(f"reading {spec.name}"):
+        with self._asking(f"reading {spec.name}"):
             vm = self._looks.vm(spec.name)
         if vm is None or vm.mark != spec.mark:
             raise Conflict(
@@ -159,7 +167,7 @@ class AzureProvider:
         code, _, message = (vm.problem or "").partition(": ")
         if fault_of_code(code, message) is not Fault.CAPACITY:
             return
-        with translated(f"deleting {spec.name}, for which there was no room"):
+        with self._asking(f"deleting {spec.name}, for which there was no room"):
             self._client.delete_vm(spec.name)
         if vm.place in (None, spec.place):
             raise CapacityUnavailable(f"creating {spec.name} failed: {vm.problem}; allow another size or zone")

@@ -1,6 +1,7 @@
 """What the azure provider does at the wire, beyond the suite: failures found late, leftovers, logins, few calls."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,13 +20,16 @@ from poolwright.providers.errors import (
     Throttled,
     Transient,
 )
+from poolwright.vendors.azure import Account, Kind, pacing
+from poolwright.vendors.pace import TooFast
 from tests.conformance.specs import THEIRS, TOKEN_IN_SCRIPT, mark_of, spec_of
-from tests.providers.azure.account import PASSWORD
+from tests.providers.azure.account import PASSWORD, settings_for
 from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import ADDRESSES, DISKS, INTERFACES, SIZES, VMS, Subscription
 from tests.wire.azure_login import arm_error
 from tests.wire.server import Request, Response, WireServer
 
+ACCOUNT = ("subscription_id", "resource_group", "tenant_id", "client_id", "client_secret", "endpoint_url")
 NO_ROOM = ("AllocationFailed", "We do not have sufficient capacity for the requested VM size in this region.")
 
 
@@ -265,6 +269,19 @@ class TestPace:
             provider.create(spec_of("a"))
         assert 29 < (early.value.retry_after_seconds or 0) <= 30
         assert len(server.requests) == asked
+
+    def test_a_step_of_several_calls_is_refused_at_its_first_or_ends(
+        self, server: WireServer, subscription: Subscription, opened: Opened
+    ) -> None:
+        provider = opened()
+        paces = pacing(Account.model_validate({name: settings_for(server, subscription)[name] for name in ACCOUNT}))
+
+        with pytest.raises(TooFast) as early:
+            while True:
+                with paces.call(Kind.READ):
+                    pass
+        time.sleep(early.value.retry_after_seconds)
+        assert provider.list_owned() == []
 
     def test_one_call_is_made_for_each_try(self, server: WireServer, opened: Opened) -> None:
         with server.fault(Response(503), is_arm), pytest.raises(Transient):
