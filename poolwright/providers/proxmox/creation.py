@@ -32,7 +32,7 @@ from poolwright.providers.proxmox.errors import error_of
 from poolwright.providers.proxmox.listing import Listing, Row
 from poolwright.vendors.proxmox import Refused, fault_in
 
-_TAKEN: Final = re.compile(r"already exists", re.IGNORECASE)
+_TAKEN: Final = re.compile(r"config file already exists|(vm|ct) \d+ already exists", re.IGNORECASE)
 _NODE_UNREACHABLE: Final = 595
 
 
