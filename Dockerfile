@@ -4,8 +4,12 @@ FROM python:3.12-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN python -m venv /opt/poolwright
 WORKDIR /source
-COPY requirements/deploy.txt requirements/
+COPY requirements requirements
 RUN /opt/poolwright/bin/pip install --require-hashes --requirement requirements/deploy.txt
+# SDKs are heavy: name those that are needed, as in --build-arg VENDORS="aws azure".
+ARG VENDORS=""
+RUN for vendor in $VENDORS; do \
+    /opt/poolwright/bin/pip install --require-hashes --requirement requirements/$vendor.txt || exit 1; done
 COPY . .
 RUN /opt/poolwright/bin/pip install --no-deps --no-build-isolation .
 

@@ -3,6 +3,7 @@ ARGS ?=
 JOBS ?= auto
 UPGRADE ?=
 
+vendors := aws azure digitalocean gcp oci proxmox
 bin := .venv/bin
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check --no-input
 pytest := $(bin)/python -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -62,11 +63,13 @@ format: $(dev_installed)
 histories: $(dev_installed)
 	@$(bin)/python -m tests.replay.record $(ARGS)
 
-# Run and deploy are cut out of dev's versions, so that what is tested is what runs.
+# All others are cut out of dev's versions, so that what is tested is what runs.
 requirements: $(dev_installed)
 	@$(pin) --extra dev --output-file requirements/dev.txt
 	@$(pin) --extra local-stack --constraints requirements/dev.txt --output-file requirements/run.txt
 	@$(pin) --extra postgresql --extra directory --extra dns --constraints requirements/dev.txt --output-file requirements/deploy.txt
+	@set -e; for vendor in $(vendors); do \
+	$(pin) --extra $$vendor --constraints requirements/dev.txt --output-file requirements/$$vendor.txt; done
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -55,8 +55,9 @@ class MachineActivities:
                 self._take_another_number(server_id, numbers, error)
                 raise failure(words(error, self._store), "NumberTaken", retryable=True, retry_in_seconds=1) from None
             except (CapacityUnavailable, QuotaExceeded) as error:
-                self._remember_unavailable(server_id, error)
-                raise failure(words(error, self._store), type(error).__name__, retryable=False) from None
+                problem = words(error, self._store)
+                self._remember_unavailable(server_id, problem)
+                raise failure(problem, type(error).__name__, retryable=False) from None
             except ProviderError as error:
                 self._give_up_in_time(server_id, error)
                 raise
@@ -78,6 +79,9 @@ class MachineActivities:
                 raise self._not_yet("the provider does not show the VM yet") from None
             if vm.state is VMState.BROKEN:
                 problem = without_secrets(vm.problem or "no reason given", self._store)
+                if vm.lacks_room:
+                    self._remember_unavailable(server_id, problem)
+                    raise failure(problem, CapacityUnavailable.__name__, retryable=False)
                 raise failure(f"the provider gave up on the VM: {problem}", "VMBroken", retryable=False)
             machine, _ = self._record(server_id, vm)
             if not machine.ready:
@@ -159,8 +163,7 @@ class MachineActivities:
             row = lock_server(tx, server_id)
             note(tx, row, f"takes number {reserve_another(tx, row, *numbers)}: {problem}", now())
 
-    def _remember_unavailable(self, server_id: str, error: ProviderError) -> None:
-        problem = words(error, self._store)
+    def _remember_unavailable(self, server_id: str, problem: str) -> None:
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
             policy = scaling.load_autoscale(tx, row.autoscale or "").failure

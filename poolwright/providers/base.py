@@ -73,6 +73,9 @@ class VM(Model):
     place: str | None = None
     problem: str | None = None
     """With `BROKEN`: what the provider says."""
+    lacks_room: bool = False
+    """With `BROKEN`: its place had no capacity or quota for it, as the provider found out after it had accepted the
+    creation. Another place may do."""
     interruption: str | None = None
     """The provider will take the VM away soon (a spot VM): what it says. People on it should move."""
 

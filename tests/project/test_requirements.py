@@ -11,10 +11,12 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+VENDORS = ["aws", "azure", "digitalocean", "gcp", "oci", "proxmox"]
 EXTRAS_OF = {
     "run": ["local-stack"],
     "deploy": ["directory", "dns", "postgresql"],
-    "dev": ["directory", "dns", "local-stack", "postgresql", "dev"],
+    **{vendor: [vendor] for vendor in VENDORS},
+    "dev": [*VENDORS, "directory", "dns", "local-stack", "postgresql", "simulation", "dev"],
 }
 FILES = sorted(EXTRAS_OF)
 
@@ -58,7 +60,7 @@ class TestEachFile:
 
 
 class TestTogether:
-    @pytest.mark.parametrize("file", ["run", "deploy"])
+    @pytest.mark.parametrize("file", ["run", "deploy", *VENDORS])
     def test_what_runs_is_what_is_tested(self, file: str) -> None:
         assert pins(file).items() <= pins("dev").items()
 

@@ -80,6 +80,12 @@ def every_request(request: Request) -> bool:
     return True
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """As many threads as a crowd in a test has may connect at once."""
+
+
 class WireServer:
     """Serves one app on a free port until its block ends."""
 
@@ -89,8 +95,7 @@ class WireServer:
         self.complaints: list[str] = []
         """What requests did that the vendor's API description does not allow."""
         self._app, self._lock, self._faults = app, threading.Lock(), list[_Fault]()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _connection_of(self))
-        self._server.daemon_threads = True
+        self._server = _Listener(("127.0.0.1", 0), _connection_of(self))
         self.port = int(self._server.server_address[1])
         self.ca_file: Path | None = None
         if tls_directory is not None:

@@ -173,6 +173,20 @@ class TestCapacity:
             assert poolwright.living()[0].place == "west"
             assert failures_counted(poolwright) == 0
 
+    async def test_a_place_that_is_found_full_afterwards_is_remembered_too(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        knobs = {"places": ["east", "west"], "full_places": ["east"]}
+        async with scene(
+            skipping, tmp_path, sticky=True, sim=knobs, minimum_available_sessions=1, failure={"budget": 1}
+        ) as poolwright:
+            poolwright.change("vm_provider", "sim", facts={"places": ["east", "west"]})
+            await poolwright.loop()
+            await poolwright.until(lambda: [one.place for one in poolwright.living()] == ["west"], within_seconds=600)
+            first = poolwright.servers(deleted=True)[0]
+            assert poolwright.server(first).failure_reason == "CapacityUnavailable: its place turned out to be full"
+            assert failures_counted(poolwright) == 0
+
     async def test_what_has_no_vm_is_not_kept_for_diagnosis(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:

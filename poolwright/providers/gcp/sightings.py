@@ -9,6 +9,7 @@ from poolwright.providers.base import VM, VMState
 from poolwright.providers.gcp.errors import failure_of
 from poolwright.providers.gcp.names import REQUEST_LABEL, UNLABELLED, Reference, mark_in, mark_of_name
 from poolwright.providers.gcp.settings import Place, Settings
+from poolwright.vendors.faults import Fault
 
 _STATES: Final = {
     "RUNNING": VMState.RUNNING,
@@ -54,7 +55,10 @@ def vm_of_creation(operation: compute_v1.Operation, reference: Reference, contro
     if failure:
         reason = f" ({failure.reason})" if failure.reason else ""
         problem = f"its creation failed: {failure.message}{reason}"
-        return VM(reference=reference.text(), mark=mark, state=VMState.BROKEN, problem=problem)
+        lacks_room = failure.fault in (Fault.CAPACITY, Fault.QUOTA)
+        return VM(
+            reference=reference.text(), mark=mark, state=VMState.BROKEN, problem=problem, lacks_room=lacks_room
+        )
     return None if is_done(operation) else VM(reference=reference.text(), mark=mark, state=VMState.PENDING)
 
 

@@ -111,13 +111,13 @@ class SimProvider:
 
     def get(self, reference: str) -> VM:
         """See the protocol."""
-        with self._call(Operation.GET) as (_, now):
-            return self._report(self._owned(reference, now), now)
+        with self._call(Operation.GET) as (settings, now):
+            return self._report(self._owned(reference, now), settings, now)
 
     def list_owned(self) -> Sequence[VM]:
         """See the protocol. Blind to VMs that are younger than `stale_list_seconds`."""
         with self._call(Operation.LIST_OWNED) as (settings, now):
-            return [self._report(vm, now) for vm in self._visible(settings, now)]
+            return [self._report(vm, settings, now) for vm in self._visible(settings, now)]
 
     def delete(self, mark: OwnerMark, reference: str | None) -> bool:
         """See the protocol. Without the reference, as blind as `find`."""
@@ -163,8 +163,10 @@ class SimProvider:
             with self._database.transaction():
                 yield settings, self._world.clock()
 
-    def _report(self, vm: SimulatedVM, now: float) -> VM:
-        return vm.report(now).model_copy(update={"interruption": self._database.fact(interruption_of(vm.reference))})
+    def _report(self, vm: SimulatedVM, settings: Settings, now: float) -> VM:
+        lacks_room = vm.state(now) is VMState.BROKEN and vm.place in settings.full_places
+        interruption = self._database.fact(interruption_of(vm.reference))
+        return vm.report(now).model_copy(update={"lacks_room": lacks_room, "interruption": interruption})
 
     def _visible(self, settings: Settings, now: float, mark: OwnerMark | None = None) -> Sequence[SimulatedVM]:
         if mark and mark.controller_id != self._controller_id:
@@ -223,7 +225,8 @@ class SimProvider:
     def _make(self, spec: VMSpec, settings: Settings, now: float) -> SimulatedVM:
         # Drawn by token, so that each attempt has its own luck and a repeated simulation the same.
         running_at = now + settings.draw_seconds(settings.create_seconds, f"create/{spec.token}")
-        broken = settings.draws(settings.broken_fraction, f"broken/{spec.token}")
+        full = _place(spec, settings) in settings.full_places
+        broken = full or settings.draws(settings.broken_fraction, f"broken/{spec.token}")
         never_ready = settings.draws(settings.never_ready_fraction, f"never ready/{spec.token}")
         boot_seconds = settings.draw_seconds(settings.boot_seconds, f"boot/{spec.token}")
         in_guest = settings.runs_script_in_guest
@@ -243,7 +246,7 @@ class SimProvider:
                 "boot_seconds": None if never_ready else boot_seconds,
                 "script_started_at": None if in_guest else running_at,
                 "broken_at": running_at if broken else None,
-                "problem": "the simulated host failed" if broken else None,
+                "problem": _problem(full=full) if broken else None,
             }
         )
 
@@ -262,3 +265,7 @@ def _place(spec: VMSpec, settings: Settings) -> str | None:
 
 def _is_nothing(duration: float | Between) -> bool:
     return (duration.most_seconds if isinstance(duration, Between) else duration) == 0
+
+
+def _problem(*, full: bool) -> str:
+    return "its place turned out to be full" if full else "the simulated host failed"

@@ -98,6 +98,9 @@ class Settings(Model):
     broken_fraction: Fraction = 0.0
     """Share of VMs that become `BROKEN` instead of `RUNNING`."""
 
+    full_places: tuple[str, ...] = ()
+    """Places that accept a creation and then turn out to have no room for it."""
+
     startup_script_limit_bytes: NonNegativeInt | None = None
     runs_script_in_guest: bool = False
     password_seconds: NonNegativeFloat | None = None
