@@ -20,7 +20,7 @@ from poolwright.vendors.patience import Patience
 CONNECT_TIMEOUT_SECONDS: Final = 5.0
 READ_TIMEOUT_SECONDS: Final = 30.0
 PAGE_SIZE: Final = 1000
-"""The most that a list call gives at once."""
+"""The most that a list call of the compute, network and block storage services gives at once."""
 
 UNSIGNED: Final = "Unsigned"
 """Code of a call that was not made because there is nothing to sign it with."""
@@ -217,7 +217,9 @@ class Connection:
             return self._signer
 
 
-def every(call: Callable[..., Any], operation: str, *arguments: Any, **options: Any) -> list[Any]:
+def every(
+    call: Callable[..., Any], operation: str, *arguments: Any, page_size: int = PAGE_SIZE, **options: Any
+) -> list[Any]:
     """All pages of a list operation: `every(connection.compute, "list_instances", compartment)`.
 
     All or an error: a list that may lack something is never returned.
@@ -226,7 +228,7 @@ def every(call: Callable[..., Any], operation: str, *arguments: Any, **options: 
     page: str | None = None
     while True:
         turn = {"page": page} if page else {}
-        response = call(operation, *arguments, limit=PAGE_SIZE, **turn, **options)
+        response = call(operation, *arguments, limit=page_size, **turn, **options)
         found += getattr(response.data, "items", response.data)
         page = response.headers.get("opc-next-page")
         if not page:

@@ -16,6 +16,8 @@ from poolwright.vendors.oci import CallFailed, Connection, every
 # Oracle does not say how a condition that does not hold is answered. Whatever of these it is, a new look tells.
 _UNMET: Final = (Fault.CONFLICT, Fault.INVALID, Fault.MISSING)
 _USABLE: Final = ("ACTIVE", "UPDATING")
+# Oracle does not say how many records one page may have; so many surely.
+_PAGE_SIZE: Final = 100
 _SCOPES: Final = {Visibility.PUBLIC: "GLOBAL", Visibility.PRIVATE: "PRIVATE"}
 
 
@@ -101,7 +103,7 @@ class OCIDNS:
 
     def _every(self, operation: str, *arguments: Any, **options: Any) -> Sequence[Any]:
         try:
-            found: Sequence[Any] = every(self._connection.dns, operation, *arguments, **options)
+            found: Sequence[Any] = every(self._connection.dns, operation, *arguments, page_size=_PAGE_SIZE, **options)
         except CallFailed as failure:
             raise dns_error(failure) from None
         return found
