@@ -15,11 +15,12 @@ from poolwright.providers.azure.errors import translated
 from poolwright.providers.azure.looks import Looks
 from poolwright.providers.azure.marks import mark_in_tags
 from poolwright.providers.azure.reading import Remains, is_held, state_of
-from poolwright.providers.azure.requests import LARGEST_SCRIPT_BYTES, script_of, shown, vm_request
+from poolwright.providers.azure.requests import LARGEST_SCRIPT_BYTES, place_of, script_of, shown, vm_request
 from poolwright.providers.azure.scripts import COMMAND_NAME, result_from, run_command_request
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import CapacityUnavailable, Conflict, InvalidSettings, NotFound, ProviderError
+from poolwright.providers.overrides import overridden
 from poolwright.vendors.azure_faults import fault_of_code
 from poolwright.vendors.faults import Fault
 
@@ -54,8 +55,11 @@ class AzureProvider:
     def preview(self, spec: VMSpec) -> Preview:
         """The VM with its interface, address and disks is one request. Windows' script is another one, later."""
         request = shown(self._request(spec), spec)
-        script = spec.startup_script.get_secret_value()
-        return Preview(request=request, also={"startup script": script} if self._settings.is_windows and script else {})
+        if not self._settings.is_windows:
+            return Preview(request=request)
+        command = run_command_request(b"", self._settings.region, spec.mark)
+        script = {"properties": {"source": {"script": spec.startup_script.get_secret_value()}}}
+        return Preview(request=request, also={f"run command {COMMAND_NAME}": overridden(command, script)})
 
     def check(self) -> Sequence[Finding]:
         """See the protocol."""
@@ -169,7 +173,7 @@ class AzureProvider:
             return
         with self._asking(f"deleting {spec.name}, for which there was no room"):
             self._client.delete_vm(spec.name)
-        if vm.place in (None, spec.place):
+        if vm.place in (None, place_of(spec, self._settings)):
             raise CapacityUnavailable(f"creating {spec.name} failed: {vm.problem}; allow another size or zone")
         raise Conflict(f"{spec.name} was not made in {vm.place} and is being cleared away; create it when it is gone")
 

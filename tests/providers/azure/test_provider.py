@@ -26,7 +26,7 @@ from tests.conformance.specs import THEIRS, TOKEN_IN_SCRIPT, mark_of, spec_of
 from tests.providers.azure.account import PASSWORD, settings_for
 from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import ADDRESSES, DISKS, INTERFACES, SIZES, VMS, Subscription
-from tests.wire.azure_login import arm_error
+from tests.wire.azure_login import CLIENT, SECRET, TENANT, arm_error
 from tests.wire.server import Request, Response, WireServer
 
 ACCOUNT = ("subscription_id", "resource_group", "tenant_id", "client_id", "client_secret", "endpoint_url")
@@ -63,7 +63,7 @@ class TestTrap5FailuresThatAreFoundLater:
     ) -> None:
         provider = _provider_without_room(opened, subscription)
         with pytest.raises(CapacityUnavailable, match="AllocationFailed"):
-            provider.create(spec_of("a", place=SIZES[0]))
+            provider.create(spec_of("a"))
         assert subscription.names() == []
 
     def test_another_place_waits_until_the_name_is_clear(self, opened: Opened, subscription: Subscription) -> None:
@@ -252,6 +252,15 @@ class TestLogin:
         (finding,) = provider.check()
         assert finding.setting == "client_secret"
 
+    def test_without_a_secret_the_workers_environment_logs_in(
+        self, opened: Opened, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AZURE_TENANT_ID", TENANT)
+        monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+        monkeypatch.setenv("AZURE_CLIENT_SECRET", SECRET)
+        provider = opened(tenant_id=None, client_id=None, client_secret=None)
+        assert provider.create(spec_of("a")).mark == mark_of("a")
+
     def test_nothing_is_sent_before_the_first_call(self, server: WireServer, opened: Opened) -> None:
         opened().preview(spec_of("a"))
         assert server.requests == []
@@ -352,7 +361,7 @@ class TestPreview:
     def test_a_script_that_comes_later_is_shown_beside_it(self, opened: Opened) -> None:
         shown = opened(is_windows=True).preview(spec_of("a"))
         assert TOKEN_IN_SCRIPT not in json.dumps(shown.request)
-        assert TOKEN_IN_SCRIPT in str(shown.also["startup script"])
+        assert TOKEN_IN_SCRIPT in json.dumps(shown.also["run command poolwright-startup"])
 
 
 def _provider_without_room(opened: Opened, subscription: Subscription) -> AzureProvider:
