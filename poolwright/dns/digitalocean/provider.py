@@ -103,7 +103,8 @@ class DigitalOceanDNS:
         """Let a name that is ours have exactly these addresses. Returns what was removed."""
         self._correct_ttl(domain, mark, record, standing)
         had = {address_of(one) for one in standing.addresses}
-        new = [self._add(domain, mark, record, address) for address in record.addresses if address not in had]
+        missing = [address for address in dict.fromkeys(record.addresses) if address not in had]
+        new = [self._add(domain, mark, record, address) for address in missing]
         if new:
             standing = self._look(domain, record.fqdn)
             if not standing.held_by(mark):
