@@ -69,10 +69,10 @@ class Looks:
         )
         found = []
         for mark, remains in everything.items():
-            if remains.vm is None:
-                found.append(_left_alone(mark, remains))
-            else:
-                found.append(self._told(self._with_reason(remains.vm), mark, network))
+            # A VM may have been made since VMs were listed, and before its interface was.
+            vm = remains.vm or self._vm_of(mark)
+            told = self._told(self._with_reason(vm), mark, network) if vm else _left_alone(mark, remains)
+            found.append(told)
         return found
 
     def told(self, vm: Resource) -> VM | None:

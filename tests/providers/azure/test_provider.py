@@ -206,6 +206,28 @@ class TestLeftovers:
 
 
 class TestLongLists:
+    def test_a_vm_that_was_made_between_two_lists_is_no_leftover(self, server: WireServer, opened: Opened) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        with server.fault(Response(200, {"value": []}), lambda request: request.path.endswith("/virtualMachines")):
+            (vm,) = provider.list_owned()
+        assert vm == provider.get("pw-a")
+
+    def test_a_list_that_lags_behind_a_creation_is_no_proof_that_it_is_gone(
+        self, server: WireServer, opened: Opened, subscription: Subscription
+    ) -> None:
+        subscription.deletion_steps = 1
+        provider = opened()
+        marks = [mark_of(f"server-{number}") for number in range(8)]
+        for mark in marks:
+            provider.create(spec_of(mark.server_id))
+        nothing = Response(200, {"value": []})
+        with (
+            server.fault(nothing, lambda request: request.method == "GET" and "/pw-" not in request.path),
+            ThreadPoolExecutor(8) as threads,
+        ):
+            assert not any(threads.map(lambda mark: provider.delete(mark, None), marks))
+
     def test_all_pages_are_read(self, server: WireServer, opened: Opened, subscription: Subscription) -> None:
         provider = opened()
         provider.create(spec_of("a"))
