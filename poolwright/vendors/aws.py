@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, overload
 
-from pydantic import SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.faults import Fault
@@ -119,7 +119,7 @@ class Account(Model):
     """Access key; given together with `secret_access_key` or not at all."""
     secret_access_key: SecretStr | None = None
     """The secret half of the access key."""
-    endpoint_url: str | None = None
+    endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")
     """Where the service is called instead of its public endpoint: a VPC endpoint, for example."""
     ca_file: Path | None = None
     """PEM file with the authority that signed the endpoint's certificate. Left out: the one that boto3 brings."""

@@ -46,7 +46,8 @@ class Calls:
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         rate = settings.run_instances_per_second
         creations = Limit("RunInstances", rate, max(1, round(rate * _BURST_SECONDS)))
-        self._client = client(settings, "ec2", settings.region)
+        with translated("opening the AWS account"):
+            self._client = client(settings, "ec2", settings.region)
         self._creations, self._reads, self._changes = (
             pace_of(settings, limit, settings.region, clock) for limit in (creations, _READS, _CHANGES)
         )

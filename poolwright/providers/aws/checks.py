@@ -62,6 +62,12 @@ def _account_finding(settings: Settings, error: Exception) -> Finding | None:
             problem=f"AWS does not accept the credentials: {message_of(error)}",
             remedy="give a valid access_key_id and secret_access_key, or neither and a role to the worker",
         )
+    if settings.ca_file and not settings.ca_file.is_file():
+        return Finding(
+            setting="ca_file",
+            problem=f"the worker has no file {settings.ca_file}, so no connection is trusted",
+            remedy="name a PEM file that the worker can read",
+        )
     if code_of(error) is None and not settings.endpoint_url and settings.region not in known_regions("ec2"):
         return Finding(
             setting="region",

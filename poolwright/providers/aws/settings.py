@@ -68,7 +68,7 @@ def _readable_private_key(secret: SecretStr) -> SecretStr:
 class Settings(Account):
     """What is made in one region of an AWS account. The policy that the credentials need is on this provider's page."""
 
-    region: str = Field(min_length=1)
+    region: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$")
     """Region, such as `eu-central-1`."""
     ami_id: str = Field(pattern=r"^ami-[0-9a-f]+$")
     """Image of the VMs."""

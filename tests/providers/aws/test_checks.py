@@ -1,6 +1,7 @@
 """What a live check finds, and that it makes nothing."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tests.conformance.specs import OURS
 from tests.providers.aws.keys import PUBLIC_KEY
 from tests.wire.aws import AWSHarness
 from tests.wire.ec2 import error, form_of
-from tests.wire.server import Cut, Request
+from tests.wire.server import Cut, Request, WireServer
 
 pytestmark = pytest.mark.slow
 
@@ -124,6 +125,11 @@ class TestReach:
     def test_a_server_that_does_not_answer_is_no_finding(self, account: AWSHarness) -> None:
         with account.server.fault(Cut.BEFORE), pytest.raises(Transient):
             account.open(OURS).check()
+
+    def test_a_file_of_authorities_that_does_not_exist_is_named(self, account: AWSHarness, tmp_path: Path) -> None:
+        with WireServer(account.ec2, tls_directory=tmp_path) as server:
+            assert list(found(account, endpoint_url=server.url, ca_file=tmp_path / "none.pem")) == ["ca_file"]
+            assert found(account, endpoint_url=server.url, ca_file=server.ca_file) == {}
 
     def test_a_region_that_does_not_exist_is_named(self, account: AWSHarness) -> None:
         provider = account.open(OURS, endpoint_url=None, region="us-esat-1")

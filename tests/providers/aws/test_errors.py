@@ -57,6 +57,15 @@ class TestCreation:
             provider.create(spec_of("a"))
 
 
+class TestOpening:
+    def test_with_a_profile_of_the_worker_that_does_not_exist_says_so(
+        self, account: AWSHarness, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "nobody")
+        with pytest.raises(AuthenticationFailed, match="nobody"):
+            account.open("controller-1", access_key_id=None, secret_access_key=None)
+
+
 class TestTrapSixCapacityIsAServerError:
     def test_capacity_is_asked_for_once_and_told_as_capacity(self, account: AWSHarness, provider: AWSProvider) -> None:
         refused = error("InsufficientInstanceCapacity", "We do not have sufficient t3.micro capacity", 500)

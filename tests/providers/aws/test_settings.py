@@ -24,6 +24,8 @@ class TestSettings:
         [
             ({"access_key_id": "AKIA"}, "secret_access_key"),
             ({"secret_access_key": "s"}, "access_key_id"),
+            ({"region": "Ireland!"}, "region"),
+            ({"endpoint_url": "localhost:80"}, "endpoint_url"),
             ({"ami_id": "debian"}, "ami_id"),
             ({"instance_types": []}, "instance_types"),
             ({"tags": {"Name": "x"}}, "Name"),
