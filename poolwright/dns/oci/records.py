@@ -16,8 +16,8 @@ from poolwright.domain.identities import OwnerMark
 
 ADDRESS_KINDS: Final = ("A", "AAAA")
 ALIAS_KINDS: Final = ("CNAME", "ALIAS")
-# All that people put beside each other at one name. A condition names its kind, so each kind takes one.
-_KINDS: Final = (*ADDRESS_KINDS, *ALIAS_KINDS, "CAA", "DNAME", "HTTPS", "MX", "NS", "PTR", "SPF", "SRV", "SVCB", "TXT")
+# A condition names a kind of record, so each kind takes one. Public and private zones both have these.
+_KINDS: Final = (*ADDRESS_KINDS, "CAA", "CNAME", "DNAME", "MX", "NS", "PTR", "SRV", "TXT")
 _OWNER_KINDS: Final = ("TXT", "CNAME")
 
 Operation = Mapping[str, Any]
@@ -125,11 +125,15 @@ def rewrite(place: Place, kinds: Sequence[str], wanted: Sequence[Record]) -> lis
     kept = {one.identity for one in wanted}
     return [
         *map(_require, place.at_owner),
-        *(_operation("PROHIBIT", place.name, kind) for kind in ALIAS_KINDS),
+        _operation("PROHIBIT", place.name, "CNAME"),
         *(_remove(one) for one in before if one.identity not in kept),
         *map(_add, wanted),
         # A set of records has one TTL: this gives it to those of the set that stay.
-        *({"domain": name, "rtype": kind, "ttl": ttl, "operation": "ADD"} for name, kind, ttl in _sets(wanted)),
+        *(
+            {**_operation("ADD", one.name, one.kind), "ttl": one.ttl_seconds}
+            for one in wanted
+            if any(two.identity == one.identity and two.ttl_seconds != one.ttl_seconds for two in before)
+        ),
     ]
 
 
@@ -161,10 +165,6 @@ def marks_in(records: Iterable[Record]) -> list[OwnerMark]:
 
 def _mark_record(name: str, mark: OwnerMark, ttl_seconds: int) -> Record:
     return Record(owner_name(name), "TXT", f'"{mark.text()}"', ttl_seconds)
-
-
-def _sets(records: Iterable[Record]) -> Sequence[tuple[str, str, int]]:
-    return list(dict.fromkeys((one.name, one.kind, one.ttl_seconds) for one in records))
 
 
 def _in_order(record: Record) -> tuple[str, str, str, int]:
