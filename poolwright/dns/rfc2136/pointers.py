@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from dns.rdatatype import RdataType
 
 from poolwright.dns.base import AddressRecord
+from poolwright.dns.claims import in_order, occupant
 from poolwright.dns.names import Address, longest_suffix, owner_name, reverse_name
 from poolwright.dns.rfc2136 import updates
-from poolwright.dns.rfc2136.reading import in_order, marks_in, occupant
+from poolwright.dns.rfc2136.reading import marks_in
 from poolwright.dns.rfc2136.servers import Servers
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.wording import listed

@@ -6,12 +6,13 @@ from typing import Any
 from dns.rdatatype import RdataType
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
-from poolwright.dns.errors import InvalidSettings, NameTaken
+from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers
+from poolwright.dns.errors import InvalidSettings
 from poolwright.dns.names import Address, longest_suffix, owner_name, plain, reverse_name
 from poolwright.dns.rfc2136 import updates
 from poolwright.dns.rfc2136.checks import findings
 from poolwright.dns.rfc2136.pointers import Pointers
-from poolwright.dns.rfc2136.reading import addresses_in, marks_in, occupant, owned_records
+from poolwright.dns.rfc2136.reading import addresses_in, claims_of, marks_in
 from poolwright.dns.rfc2136.servers import Servers
 from poolwright.dns.rfc2136.settings import Settings
 from poolwright.domain.findings import Finding
@@ -39,20 +40,13 @@ class RFC2136DNS:
 
     def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         """See the protocol."""
-        if mark.controller_id != self._controller_id:
-            raise InvalidSettings(
-                f"{record.fqdn} was to bear the mark of controller {mark.controller_id}, but the DNS provider is open "
-                f"for {self._controller_id}; open it for the controller that owns the server"
-            )
+        refuse_another_controllers(mark, record, self._controller_id)
         zone = self._zone(record.fqdn, self._settings.zones)
         removed: tuple[str, ...] = ()
         if not self._servers.update(updates.claim(zone, mark, record), f"asked to write {record.fqdn}"):
             removed = self._remove_outdated_pointers(mark, record)
             if not self._servers.update(updates.rewrite(zone, mark, record), f"asked to rewrite {record.fqdn}"):
-                raise NameTaken(
-                    f"{record.fqdn} {occupant(self._marks(record.fqdn))}, so it was left alone; "
-                    "remove what is there, or choose another base domain"
-                )
+                raise name_taken(record.fqdn, self._marks(record.fqdn))
         pointed, notes = self._write_pointers(mark, record)
         written = (f"{record.fqdn} {updates.address_type(address).name} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=removed, notes=notes)
@@ -67,14 +61,13 @@ class RFC2136DNS:
         removed = self._pointers.remove(mark, fqdn, {*addresses, *self._addresses(fqdn)})
         if self._servers.update(updates.release(zone, mark, fqdn), f"asked to remove {fqdn}"):
             return Changes(removed=(*removed, f"{fqdn} A and AAAA"))
-        strangers = self._marks(fqdn)
-        notes = (f"{fqdn} was left alone: it {occupant(strangers)}",) if strangers else ()
-        return Changes(removed=removed, notes=notes)
+        return Changes(removed=removed, notes=left_alone(fqdn, self._marks(fqdn)))
 
     def list_owned(self) -> Sequence[OwnedRecord]:
         """See the protocol."""
         zones = dict.fromkeys((*self._settings.zones, *self._settings.reverse_zones))
-        return owned_records(map(self._servers.transfer, zones), self._controller_id, self._settings.zones)
+        contents = map(self._servers.transfer, zones)
+        return owned_records(claims_of(contents, self._controller_id, self._settings.zones))
 
     def _zone(self, name: str, zones: Sequence[str]) -> str:
         zone = longest_suffix(name, zones)

@@ -1,7 +1,6 @@
 """What records say: addresses, targets and owner marks; and what of whole zones is ours."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import dns.name
@@ -13,11 +12,9 @@ from dns.rdtypes.IN.A import A
 from dns.rdtypes.IN.AAAA import AAAA
 from dns.zone import Zone
 
-from poolwright.dns.base import OwnedRecord
 from poolwright.dns.names import Address, address_of, claimed_name, longest_suffix
 from poolwright.dns.rfc2136.updates import ADDRESS_TYPES, wire_name
 from poolwright.domain.identities import OwnerMark
-from poolwright.domain.wording import listed
 
 
 def marks_in(records: Iterable[Rdata]) -> Sequence[OwnerMark]:
@@ -26,41 +23,19 @@ def marks_in(records: Iterable[Rdata]) -> Sequence[OwnerMark]:
     return [mark for mark in map(OwnerMark.parse, texts) if mark is not None]
 
 
-def occupant(marks: Sequence[OwnerMark]) -> str:
-    """Who has a name, from the marks beside it: the end of a sentence."""
-    if not marks:
-        return "has records without an owner mark"
-    return f"bears the owner {'mark' if len(marks) == 1 else 'marks'} {listed([mark.text() for mark in marks])}"
-
-
 def addresses_in(records: Iterable[Rdata]) -> Sequence[Address]:
     """The addresses among these records."""
     return [ip_address(record.address) for record in records if isinstance(record, A | AAAA)]
 
 
-def owned_records(contents: Iterable[Zone], controller_id: str, forward_zones: Collection[str]) -> list[OwnedRecord]:
-    """What bears this controller's mark in these zones, one entry per mark and name, ordered by name."""
-    found: dict[tuple[str, str], _Found] = {}
+def claims_of(
+    contents: Iterable[Zone], controller_id: str, forward_zones: Collection[str]
+) -> Iterator[tuple[OwnerMark, str, Sequence[Address]]]:
+    """What bears this controller's mark in these zones: mark, name, addresses."""
     for content in contents:
         for mark, name in _claims(content):
             if mark.controller_id == controller_id:
-                fqdn, addresses = _described(content, name, forward_zones)
-                found.setdefault((fqdn, mark.server_id), _Found(mark)).addresses.update(addresses)
-    return [
-        OwnedRecord(mark=one.mark, fqdn=fqdn, addresses=tuple(sorted(one.addresses, key=in_order)))
-        for (fqdn, _), one in sorted(found.items(), key=lambda item: item[0])
-    ]
-
-
-def in_order(address: Address) -> tuple[int, int]:
-    """A sort key for addresses of both families."""
-    return address.version, int(address)
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    mark: OwnerMark
-    addresses: set[Address] = field(default_factory=set)
+                yield mark, *_described(content, name, forward_zones)
 
 
 def _claims(content: Zone) -> Iterator[tuple[OwnerMark, str]]:

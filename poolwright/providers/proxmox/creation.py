@@ -24,6 +24,7 @@ from poolwright.providers.errors import (
     Conflict,
     InvalidSettings,
     NotFound,
+    NumberTaken,
     Transient,
 )
 from poolwright.providers.proxmox import requests
@@ -158,7 +159,7 @@ class Creation:
             return row
         if owner is None and row.is_coming_or_going:
             return self.unsettled(row)
-        raise Conflict(
+        raise NumberTaken(
             f"VMID {row.number} is taken by {row.name or 'a guest'}, which is not {spec.name}; give vmid_first and "
             "vmid_last a range that nothing else in the cluster uses"
         )
@@ -171,7 +172,7 @@ class Creation:
             return self._adopted(row, spec)
         if spec.number in self._clones:
             return self.unlisted(spec.number)
-        raise Conflict(
+        raise NumberTaken(
             f"VMID {spec.number} is taken by a guest that {self._settings.token_id} may not see; give it VM.Audit on "
             "/vms, or give vmid_first and vmid_last a range that nothing else in the cluster uses"
         )
