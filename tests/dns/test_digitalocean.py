@@ -296,6 +296,8 @@ class TestTraps:
         kept, harness.account.domains = harness.account.domains, {}
         with pytest.raises(Transient):
             provider.upsert(mark_of(), record_of(NAME))
+        with pytest.raises(InvalidSettings):
+            provider.upsert(mark_of(), record_of(NAME))
         harness.account.domains = kept
         provider.upsert(mark_of(), record_of(NAME))
         assert harness.seen() == forward(NAME)

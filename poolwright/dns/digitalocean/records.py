@@ -128,6 +128,8 @@ class Records:
             try:
                 answer = self._api.call(f"domains.{operation}", *arguments, **options)
             except Refused as refusal:
+                if refusal.fault is Fault.MISSING:
+                    self._domains = None
                 if not self._patience.waited(refusal.retry_after_seconds):
                     raise
             else:

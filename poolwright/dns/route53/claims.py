@@ -121,6 +121,6 @@ class Claims:
 
 def _refused(name: str, refusal: str | None) -> Transient:
     return Transient(
-        f"Route 53 refused to change the records of {name}, after a fresh look each time: {refusal}; as a rule they keep "
-        "changing, so ask again"
+        f"Route 53 refused to change the records of {name}, after a fresh look each time: {refusal}; "
+        "as a rule they keep changing, so ask again"
     )
