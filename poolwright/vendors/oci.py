@@ -25,6 +25,9 @@ PAGE_SIZE: Final = 1000
 UNSIGNED: Final = "Unsigned"
 """Code of a call that was not made because there is nothing to sign it with."""
 
+NO_CA_FILE: Final = "NoCAFile"
+"""Code of a call that was not made because the certificate authorities to trust are not there."""
+
 _BURST_SECONDS: Final = 5
 """After a rest, as many calls may be made at once as otherwise in so many seconds."""
 _TURNS: Final = 20
@@ -86,11 +89,11 @@ class Account(Model):
     """The API key's private part, in PEM."""
     passphrase: SecretStr | None = None
     """Passphrase of the private key, if it has one."""
-    region: str | None = None
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{3,64}$")] | None = None
     """Region, such as `us-ashburn-1`. With an instance principal it may be left out: the worker's own."""
     compartment_ocid: OCID
     """Compartment that everything is made and looked for in. One of its own is best: every list reads all of it."""
-    endpoint_url: str | None = None
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#]+$")] | None = None
     """Where all calls go instead of Oracle's public endpoints, such as a gateway of one's own."""
     ca_file: Path | None = None
     """Certificate authorities to trust instead of the usual ones (PEM)."""
@@ -174,6 +177,10 @@ class Connection:
 
     def _call(self, service: str, operation: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> Any:
         action = operation.replace("_", " ")
+        ca_file = self._account.ca_file
+        if ca_file is not None and not ca_file.is_file():
+            problem = f"ca_file {ca_file} is no file on this worker; put it there, or take it out"
+            raise CallFailed(Fault.INVALID, problem, code=NO_CA_FILE)
         try:
             client = self._client(service)
         except Exception as error:  # noqa: BLE001 (the SDK and the metadata service have many ways to say it)
@@ -329,7 +336,7 @@ def _unsigned(error: Exception) -> CallFailed:
 
 def _failure_of(error: Exception, action: str) -> CallFailed | None:
     """What this error of the SDK means; None: it is none of the SDK's."""
-    from oci.exceptions import ConnectTimeout, RequestException, ServiceError
+    from oci.exceptions import ServiceError
 
     if isinstance(error, ServiceError):
         fault = _fault_of(error)
@@ -339,7 +346,8 @@ def _failure_of(error: Exception, action: str) -> CallFailed | None:
             f"(request {error.request_id or 'without an id'}); {_WAY_OUT[fault]}"
         )
         return CallFailed(fault, message, code=error.code, retry_after_seconds=_retry_after_seconds(error))
-    if isinstance(error, RequestException | ConnectTimeout):
+    if isinstance(error, OSError):
+        # So are all that the SDK raises where a connection fails.
         cause = error.args[0] if error.args else error
         return CallFailed(
             Fault.UNKNOWN,

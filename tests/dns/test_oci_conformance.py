@@ -222,6 +222,10 @@ class TestChecks:
             findings = open_dns_provider("oci", settings, OURS).check(ZONE)
         assert [finding.setting for finding in findings] == ["zones", "reverse_zones"]
 
+    def test_a_ca_file_that_is_not_there_is_found(self, harness: OCIDNSHarness) -> None:
+        (finding,) = open_dns_provider("oci", {**harness.settings(), "ca_file": "/nowhere/ca.pem"}, OURS).check(ZONE)
+        assert finding.setting == "ca_file"
+
     def test_a_check_changes_nothing(self, harness: OCIDNSHarness) -> None:
         assert harness.open(OURS).check(ZONE) == []
         assert harness.service.changes == 0

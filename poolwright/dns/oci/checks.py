@@ -48,6 +48,8 @@ def _refused(settings: Settings, problem: DNSError) -> Finding:
     if isinstance(problem, AuthenticationFailed):
         setting = "private_key"
         remedy = "Upload the public key to the user in the console, and copy its fingerprint, user and tenancy."
+    elif isinstance(problem, InvalidSettings) and settings.ca_file is not None:
+        setting, remedy = "ca_file", "Put the file there, or take the setting out."
     else:
         setting = "endpoint_url" if settings.endpoint_url and problem.retryable else "compartment_ocid"
         remedy = "Correct the compartment's OCID, or allow the user's group to manage dns in it."

@@ -15,7 +15,7 @@ from poolwright.providers.oci.errors import provider_error
 from poolwright.providers.oci.requests import launch_request
 from poolwright.providers.oci.settings import Settings, Shape
 from poolwright.vendors.faults import Fault
-from poolwright.vendors.oci import UNSIGNED, CallFailed, Connection, every
+from poolwright.vendors.oci import NO_CA_FILE, UNSIGNED, CallFailed, Connection, every
 
 _POLICY: Final = "see the policy on Poolwright's page on OCI"
 _FATAL: Final = (Fault.THROTTLED, Fault.UNKNOWN)
@@ -56,6 +56,8 @@ def _refused_at_once(failure: CallFailed) -> Finding:
             problem=f"the compartment does not exist, or this user may not see it: {failure}",
             remedy=f"correct the OCID, or allow `inspect compartments`; {_POLICY}",
         )
+    if failure.code == NO_CA_FILE:
+        return Finding(setting="ca_file", problem=str(failure), remedy="put the file there, or take the setting out")
     raise provider_error(failure)
 
 

@@ -158,6 +158,8 @@ class TestSettings:
             ({"image_ocid": "ami-12345"}, "image_ocid"),
             ({"fingerprint": "5e:5e"}, "fingerprint"),
             ({"colour": "blue"}, "colour"),
+            ({"region": "US Ashburn"}, "region"),
+            ({"endpoint_url": "oci.example.com"}, "endpoint_url"),
         ],
     )
     def test_what_cannot_be_is_refused(self, account: Mapping[str, Any], changes: dict[str, Any], told: str) -> None:

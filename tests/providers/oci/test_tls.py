@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from poolwright.providers.errors import Transient
+from poolwright.providers.errors import InvalidSettings, Transient
 from poolwright.providers.oci.provider import open_provider
 from tests.wire.guard import only_this_machine
 from tests.wire.oci_cloud import OCICloud
@@ -27,3 +27,10 @@ class TestTLS:
                 assert open_provider({**settings, "ca_file": server.ca_file}, "controller-1").list_owned() == []
                 with pytest.raises(Transient):
                     open_provider(settings, "controller-1").list_owned()
+
+    def test_a_ca_file_that_is_not_there_is_named(self, account: Mapping[str, Any], tmp_path: Path) -> None:
+        provider = open_provider({**account, "ca_file": tmp_path / "missing.pem"}, "controller-1")
+        with pytest.raises(InvalidSettings, match=r"missing\.pem is no file"):
+            provider.list_owned()
+        (finding,) = provider.check()
+        assert finding.setting == "ca_file"
