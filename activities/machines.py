@@ -24,7 +24,7 @@ from poolwright.providers.errors import (
     QuotaExceeded,
     Throttled,
 )
-from poolwright.store import scaling
+from poolwright.store import documents, scaling
 from poolwright.store.check_in_tokens import controller_id
 from poolwright.store.engine import Store
 from poolwright.store.machine_numbers import reserve_another, reserve_number
@@ -46,13 +46,12 @@ class MachineActivities:
     def create_machine(self, server_id: str) -> Machine:
         """Create the VM, or adopt the one that an earlier try made; then store its reference."""
         with boundary(self._store, settings_are_final=True):
-            provider = self._accounts.provider(self._where(server_id)[0])
-            numbers = provider.capabilities().numbers
-            spec = self._prepare(server_id, numbers)
+            vm_provider, spec = self._prepare(server_id)
+            provider = self._accounts.provider(vm_provider)
             try:
-                vm = provider.find(spec.mark) or provider.create(spec)
+                vm = provider.create(spec)
             except NumberTaken as error:
-                self._take_another_number(server_id, numbers, error)
+                self._take_another_number(server_id, error)
                 raise failure(words(error, self._store), "NumberTaken", retryable=True, retry_in_seconds=1) from None
             except (CapacityUnavailable, QuotaExceeded) as error:
                 problem = words(error, self._store)
@@ -115,7 +114,7 @@ class MachineActivities:
                 report_stuck(self._store, server_id, "the provider is still deleting it", now())
                 raise self._not_yet("the provider is still deleting it")
 
-    def _prepare(self, server_id: str, numbers: tuple[int, int] | None) -> VMSpec:
+    def _prepare(self, server_id: str) -> tuple[str, VMSpec]:
         """Write down that creation begins, before anything outside is touched."""
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
@@ -125,7 +124,8 @@ class MachineActivities:
             if row.state not in (ServerState.CREATING, ServerState.BOOTING, ServerState.CONFIGURING):
                 raise failure(f"the server is {row.state}: no VM is made for it", "LifeEnded", retryable=False)
             script = render_startup_script(tx, row, self._advertised_address)
-            return VMSpec(
+            numbers = _numbers(tx, row)
+            return row.vm_provider or "", VMSpec(
                 mark=OwnerMark(controller_id=controller_id(tx), server_id=server_id),
                 token=_token(row),
                 hostname=row.hostname,
@@ -156,11 +156,12 @@ class MachineActivities:
             deadline = boot_deadline(tx, row) or now()
             return Machine(ready=ready, address=row.address, boot_deadline=deadline), unwanted
 
-    def _take_another_number(self, server_id: str, numbers: tuple[int, int] | None, error: NumberTaken) -> None:
-        assert numbers is not None, "only a provider that asks for numbers can refuse one"
+    def _take_another_number(self, server_id: str, error: NumberTaken) -> None:
         problem = words(error, self._store)
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
+            numbers = _numbers(tx, row)
+            assert numbers is not None, "only a provider that asks for numbers can refuse one"
             note(tx, row, f"takes number {reserve_another(tx, row, *numbers)}: {problem}", now())
 
     def _remember_unavailable(self, server_id: str, problem: str) -> None:
@@ -197,6 +198,12 @@ def _token(row: ServerRow) -> str:
     """Create token: the same for repeats of this attempt in this place with this shape, another for any other."""
     parts = (row.id, str(row.attempt), row.place or "", str(row.config_revision))
     return hashlib.sha256("/".join(parts).encode()).hexdigest()[:32]
+
+
+def _numbers(tx: Session, row: ServerRow) -> tuple[int, int] | None:
+    """First and last of the numbers that this server's provider tells VMs apart by, if it does."""
+    found = documents.get_row(tx, "vm_provider", row.vm_provider or "").facts.get("numbers")
+    return None if found is None else (int(found[0]), int(found[1]))
 
 
 def _creation_patience(tx: Session, row: ServerRow) -> timedelta:

@@ -98,7 +98,7 @@ class RecordActivities:
             with self._store.write() as tx:
                 row = lock_server(tx, server_id)
                 unwanted = row.state in _GOING
-                if changes.written and not unwanted:
+                if (changes.written or changes.notes) and not unwanted:
                     note(tx, row, "; ".join((*changes.written, *changes.notes)), now())
             if unwanted:
                 provider.delete(mark, record.fqdn, record.addresses)
@@ -113,7 +113,10 @@ class RecordActivities:
                 mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
                 provider, fqdn = row.dns_provider or "", row.fqdn or ""
                 addresses = [ip_address(address) for address in (row.address, row.private_address) if address]
-            self._accounts.dns(provider).delete(mark, fqdn, addresses)
+            changes = self._accounts.dns(provider).delete(mark, fqdn, addresses)
+            if changes.notes:
+                with self._store.write() as tx:
+                    note(tx, lock_server(tx, server_id), "; ".join(changes.notes), now())
 
     @activity.defn(name=DELETE_COMPUTER_RECORD, no_thread_cancel_exception=True)
     def delete_computer_record(self, server_id: str) -> None:

@@ -27,10 +27,8 @@ SDKS: Final = {
     "azure": "from azure.identity import ClientSecretCredential\n"
     "from azure.mgmt.compute import ComputeManagementClient\n"
     "from azure.mgmt.network import NetworkManagementClient\n"
-    "from azure.mgmt.resource.resources import ResourceManagementClient\n"
     "login = ClientSecretCredential('a' * 36, 'b' * 36, 'c')\n"
-    "[client(login, 'd' * 36) for client in (ComputeManagementClient, NetworkManagementClient, "
-    "ResourceManagementClient)]\n",
+    "[client(login, 'd' * 36) for client in (ComputeManagementClient, NetworkManagementClient)]\n",
     "digitalocean": "import pydo\n"
     "try: pydo.Client(token='x', endpoint='https://127.0.0.1:1', retry_total=0).droplets.list(retry_total=0)\n"
     "except Exception: pass\n",

@@ -95,7 +95,7 @@ class PoolScaling:
         return self._decided
 
     async def _look_for_interruptions(self, zone: str) -> None:
-        """Beside the decisions: these must not wait for a zone whose worker is away. Next time sees what this missed."""
+        """Beside the decisions: these must not wait for a zone whose worker is away. The next look sees the rest."""
         try:
             await workflow.execute_activity(
                 LOOK_FOR_INTERRUPTIONS,

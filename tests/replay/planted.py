@@ -61,7 +61,10 @@ class Leaky:
 
     def create(self, spec: VMSpec) -> VM:
         """See `Provider`."""
-        if error := self._errors.get("create"):
+        error = self._errors.get("create")
+        if isinstance(error, RuntimeError):
+            raise error
+        if error:
             raise Transient(f"{error}, with user data {spec.startup_script.get_secret_value()!r}")
         return self._provider.create(spec)
 

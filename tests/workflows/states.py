@@ -39,7 +39,7 @@ async def creating_unheard(poolwright: Scene) -> Server:
     poolwright.world.lose_next_response()
     server = await poolwright.live()
     await poolwright.soon(lambda: poolwright.creations() == 1)
-    poolwright.world.fail_next(Operation.FIND, Failure.TRANSIENT, 10_000)
+    poolwright.world.fail_next(Operation.CREATE, Failure.TRANSIENT, 10_000)
     return await poolwright.until_told(server, ServerState.CREATING)
 
 

@@ -68,6 +68,7 @@ class TestNumbers:
     ) -> None:
         knobs = {"numbers": [100, 199], "taken_numbers": [100, 101]}
         async with scene(skipping, tmp_path, sticky=True, sim=knobs) as poolwright:
+            poolwright.change("vm_provider", "sim", facts={"numbers": [100, 199]})
             server = await poolwright.live()
             await poolwright.until(lambda: poolwright.creations() == 1, within_seconds=60)
             told = [reason for reason in poolwright.reasons(server) if reason.startswith("takes number")]

@@ -49,6 +49,7 @@ class AWSProvider:
         return Capabilities(
             startup_script_limit_bytes=script_limit_bytes(self._settings.operating_system),
             retrieves_password=self._settings.retrieve_windows_password,
+            interruptible=self._settings.spot,
         )
 
     def places(self) -> Sequence[str]:

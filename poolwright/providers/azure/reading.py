@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple, TypeGuard
 from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.azure.marks import PLACE_TAG, mark_in_tags, mark_of_part
 from poolwright.providers.base import VM, VMState
+from poolwright.vendors.azure_faults import fault_of_code
+from poolwright.vendors.faults import Fault
 
 Resource = Mapping[str, Any]
 
@@ -63,6 +65,10 @@ def state_of(vm: Resource) -> VMState:
     return next((_POWER_STATES[code] for code in _status_codes(vm) if code in _POWER_STATES), VMState.RUNNING)
 
 
+def _is_for_want_of_room(failure: Failure) -> bool:
+    return fault_of_code(failure.code, failure.message) in (Fault.CAPACITY, Fault.QUOTA)
+
+
 def failure_of(vm: Resource) -> Failure | None:
     """Why Azure gave up on the VM; None without an instance view."""
     for status in (properties(vm).get("instanceView") or {}).get("statuses") or ():
@@ -88,6 +94,7 @@ def vm_from(vm: Resource, mark: OwnerMark, network: Network, *, public: bool, ha
         private_address=private_address,
         place=(vm.get("tags") or {}).get(PLACE_TAG) if has_places else None,
         problem=problem,
+        lacks_room=problem is not None and failure is not None and _is_for_want_of_room(failure),
         interruption=_interruption(vm, state),
     )
 

@@ -56,9 +56,7 @@ def vm_of_creation(operation: compute_v1.Operation, reference: Reference, contro
         reason = f" ({failure.reason})" if failure.reason else ""
         problem = f"its creation failed: {failure.message}{reason}"
         lacks_room = failure.fault in (Fault.CAPACITY, Fault.QUOTA)
-        return VM(
-            reference=reference.text(), mark=mark, state=VMState.BROKEN, problem=problem, lacks_room=lacks_room
-        )
+        return VM(reference=reference.text(), mark=mark, state=VMState.BROKEN, problem=problem, lacks_room=lacks_room)
     return None if is_done(operation) else VM(reference=reference.text(), mark=mark, state=VMState.PENDING)
 
 

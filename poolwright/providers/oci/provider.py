@@ -54,7 +54,7 @@ class OCIProvider:
         """The script is handed over at creation. On Windows, Oracle's images make the first password."""
         return Capabilities(
             startup_script_limit_bytes=script_limit_bytes(self._settings),
-            retrieves_password=self._settings.operating_system == "windows",
+            retrieves_password=self._settings.retrieve_windows_password,
             interruptible=self._settings.spot,
         )
 

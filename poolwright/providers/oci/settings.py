@@ -56,6 +56,9 @@ class Settings(Account):
     """Image to boot from, of the same region."""
     operating_system: Literal["linux", "windows"] = "linux"
     """What the image holds: it decides how the startup script is handed over."""
+    retrieve_windows_password: bool = False
+    """Have OCI tell the first password of each new Windows VM, where the autoscale config's connection has none. Only
+    Oracle's own images make one; with any other, servers would wait for it until their boot deadline."""
     boot_volume_gib: int | None = Field(default=None, ge=50, le=32_768)
     """Size of the boot volume. Left out: the image's own."""
     boot_volume_vpus_per_gib: int | None = Field(default=None, ge=10, le=120, multiple_of=10)
@@ -77,6 +80,12 @@ class Settings(Account):
     config_override: Mapping[str, Any] = Field(default_factory=dict)
     """Merged over the launch request, see `poolwright provider preview`. Keys are spelled as in OCI's API or as in its
     Python SDK."""
+
+    @model_validator(mode="after")
+    def _only_windows_has_a_first_password(self) -> Self:
+        if self.retrieve_windows_password and self.operating_system != "windows":
+            raise ValueError("retrieve_windows_password needs operating_system: windows")
+        return self
 
     @model_validator(mode="after")
     def _places_differ(self) -> Self:

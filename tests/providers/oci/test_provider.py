@@ -351,7 +351,7 @@ class TestSpot:
 
 class TestWindows:
     def test_the_first_password_is_told_once_there_is_one(self, cloud: OCICloud, open_oci: Open) -> None:
-        provider = open_oci(operating_system="windows")
+        provider = open_oci(operating_system="windows", retrieve_windows_password=True)
         assert provider.capabilities().retrieves_password
         vm = running(cloud, provider)
         assert provider.password(vm.reference) is None
