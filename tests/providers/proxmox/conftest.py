@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from poolwright.providers.proxmox.provider import ProxmoxProvider, open_provider
+from poolwright.vendors import proxmox
+from poolwright.vendors.pace import Pace
 from tests.conformance.specs import OURS
 from tests.wire.guard import only_this_machine
 from tests.wire.proxmox import ProxmoxCluster
@@ -19,6 +22,13 @@ def here_only() -> Iterator[None]:
     with only_this_machine() as left:
         yield
     assert left == []
+
+
+@pytest.fixture(autouse=True)
+def unhurried() -> Iterator[None]:
+    """Tests ask far more often than a worker does."""
+    with patch.object(proxmox, "_pace_of", lambda *_: Pace(1e6, 1_000_000)):
+        yield
 
 
 @pytest.fixture
