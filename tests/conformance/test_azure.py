@@ -22,6 +22,8 @@ from tests.wire.azure_server import azure_server
 from tests.wire.guard import only_this_machine
 from tests.wire.server import Cut, Request, Response, WireServer
 
+pytestmark = pytest.mark.slow
+
 FAULTS = frozenset(Fault) - {Fault.STALE_LIST}
 FEATURES = frozenset(
     {Feature.PLACES, Feature.LATE_ADDRESS, Feature.SLOW_DELETION, Feature.SCRIPT_READ_BACK, Feature.SCRIPT_LIMIT}

@@ -14,6 +14,8 @@ from tests.conformance.suite import ProviderConformance
 from tests.providers.digitalocean.account import Account, AccountServer, account_server
 from tests.wire.server import Cut, Request
 
+pytestmark = pytest.mark.slow
+
 
 class DigitalOceanHarness:
     """One empty account on the module's server."""

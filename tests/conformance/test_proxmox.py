@@ -18,6 +18,8 @@ from tests.conformance.suite import ProviderConformance
 from tests.wire.guard import only_this_machine
 from tests.wire.proxmox import TEMPLATE, TOKEN_ID, TOKEN_VALUE, ProxmoxCluster
 
+pytestmark = pytest.mark.slow
+
 AGENT_TICKS = 3
 
 

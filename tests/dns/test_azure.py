@@ -34,6 +34,8 @@ from tests.wire.azure_dns import PRIVATE, PUBLIC, StoredSet, dns_error
 from tests.wire.azure_login import SECRET, TENANT, arm_error
 from tests.wire.server import Cut, Request, Response
 
+pytestmark = pytest.mark.slow
+
 NAME = f"a.{ZONE}"
 PAGE = (Path(__file__).parents[2] / "docs" / "providers" / "dns-azure.md").read_text()
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"

@@ -9,6 +9,8 @@ from tests.dns.conformance import DNSConformance
 from tests.dns.harness import Fault, Feature
 from tests.wire.azure_dns import PRIVATE, PUBLIC
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:

@@ -31,6 +31,8 @@ from tests.wire.clock import Clock
 from tests.wire.digitalocean_domains import DigitalOceanDomains
 from tests.wire.server import Cut, Request, Response, WireServer
 
+pytestmark = pytest.mark.slow
+
 NAME = f"a.{DOMAIN}"
 
 

@@ -11,6 +11,8 @@ from tests.wire.clock import Clock
 from tests.wire.digitalocean_domains import DigitalOceanDomains
 from tests.wire.server import WireServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WireServer, DigitalOceanDomains]]:

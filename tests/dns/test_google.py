@@ -34,6 +34,8 @@ from tests.wire.clock import Clock
 from tests.wire.google_dns import refusal
 from tests.wire.server import Cut, Response
 
+pytestmark = pytest.mark.slow
+
 NAME = f"a.{ZONE}"
 PAGE = (Path(__file__).parents[2] / "docs" / "providers" / "dns-google.md").read_text()
 MINIMAL = {"project": "project-1"}

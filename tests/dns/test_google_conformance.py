@@ -10,6 +10,8 @@ from tests.dns.harness import Fault, Feature
 from tests.dns.ownership import Races
 from tests.dns.writing import Listing, Writing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:

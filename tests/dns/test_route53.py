@@ -33,6 +33,8 @@ from tests.wire.clock import Clock
 from tests.wire.route53 import Route53, is_change
 from tests.wire.server import Cut, Request, WireServer
 
+pytestmark = pytest.mark.slow
+
 NAME = f"a.{ZONE}"
 ALLOWED = "is not authorized to perform this"
 

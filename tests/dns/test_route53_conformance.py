@@ -11,6 +11,8 @@ from tests.wire.clock import Clock
 from tests.wire.route53 import Route53
 from tests.wire.server import WireServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[WireServer, Route53]]:

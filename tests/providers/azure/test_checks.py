@@ -11,6 +11,8 @@ from tests.wire.azure_cloud import IMAGE, Subscription
 from tests.wire.azure_login import arm_error
 from tests.wire.server import Cut, Response, WireServer
 
+pytestmark = pytest.mark.slow
+
 OTHER_IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "no-such-sku"}
 
 

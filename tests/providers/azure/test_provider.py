@@ -29,6 +29,8 @@ from tests.wire.azure_cloud import ADDRESSES, DISKS, INTERFACES, SIZES, VMS, Sub
 from tests.wire.azure_login import CLIENT, SECRET, TENANT, arm_error
 from tests.wire.server import Request, Response, WireServer
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = ("subscription_id", "resource_group", "tenant_id", "client_id", "client_secret", "endpoint_url")
 NO_ROOM = ("AllocationFailed", "We do not have sufficient capacity for the requested VM size in this region.")
 

@@ -16,6 +16,8 @@ from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import VMS, Subscription
 from tests.wire.server import WireServer
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "Write-Output 'Grüße'\r\nexit 3\r\n"
 
 

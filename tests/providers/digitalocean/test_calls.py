@@ -11,6 +11,8 @@ from tests.conformance.specs import mark_of, spec_of
 from tests.providers.digitalocean.account import Account
 from tests.wire.digitalocean_droplets import DESTROY_SECONDS
 
+pytestmark = pytest.mark.slow
+
 VMS = 60
 THREADS = 16
 

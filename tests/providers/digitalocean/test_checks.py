@@ -8,6 +8,8 @@ from poolwright.providers.errors import Transient
 from tests.providers.digitalocean.account import Account
 from tests.wire.server import Cut
 
+pytestmark = pytest.mark.slow
+
 VPC = "5a4981aa-9653-4bd1-bef5-d6bff52042e4"
 NO_VPC = "11111111-9653-4bd1-bef5-d6bff52042e4"
 READING = frozenset(

@@ -10,6 +10,8 @@ from tests.providers.digitalocean.account import Account
 from tests.wire.digitalocean_droplets import BOOT_SECONDS, DESTROY_SECONDS
 from tests.wire.server import Cut, Request, Response
 
+pytestmark = pytest.mark.slow
+
 FIREWALL_TAG = "poolwright-firewall:pool_firewall"
 
 

@@ -10,6 +10,8 @@ from tests.providers.digitalocean.account import Account
 from tests.wire.digitalocean_droplets import BOOT_SECONDS, DESTROY_SECONDS
 from tests.wire.server import Response, Which
 
+pytestmark = pytest.mark.slow
+
 
 def running(account: Account, provider: DigitalOceanProvider, server: str = "a") -> VM:
     vm = provider.create(spec_of(server))

@@ -1,6 +1,10 @@
 """What a process remembers."""
 
+import pytest
+
 from poolwright.providers.digitalocean.memory import Memory
+
+pytestmark = pytest.mark.slow
 
 
 class TestMemory:

@@ -14,6 +14,8 @@ from tests.wire.gcp_answers import refusal
 from tests.wire.gcp_rig import Rig, is_insert
 from tests.wire.server import Request
 
+pytestmark = pytest.mark.slow
+
 VMS, THREADS = 60, 16
 MOST_CALLS_PER_VM = 4
 

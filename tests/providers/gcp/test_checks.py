@@ -10,6 +10,8 @@ from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig
 from tests.wire.server import Cut
 
+pytestmark = pytest.mark.slow
+
 GPUS = [{"accelerator_type": "nvidia-tesla-t4"}]
 
 

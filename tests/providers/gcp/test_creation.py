@@ -18,6 +18,8 @@ from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig, is_insert
 from tests.wire.server import Cut, Request
 
+pytestmark = pytest.mark.slow
+
 FULL = ("ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", "The zone does not have enough resources available.")
 ZONE = ZONES[0]
 

@@ -13,6 +13,8 @@ from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig
 from tests.wire.server import Request
 
+pytestmark = pytest.mark.slow
+
 ZONE = ZONES[0]
 
 

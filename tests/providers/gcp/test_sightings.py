@@ -11,6 +11,8 @@ from tests.conformance.specs import mark_of, spec_of
 from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig
 
+pytestmark = pytest.mark.slow
+
 ZONE = ZONES[0]
 
 

@@ -13,6 +13,8 @@ from tests.wire.oci_cloud import OCICloud
 from tests.wire.oci_requests import Identity
 from tests.wire.server import WireServer
 
+pytestmark = pytest.mark.slow
+
 
 class TestTLS:
     def test_ca_file_wins_over_the_environment(

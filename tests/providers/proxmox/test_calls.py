@@ -14,6 +14,8 @@ from tests.conformance.specs import spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import ProxmoxCluster
 
+pytestmark = pytest.mark.slow
+
 VMS = 60
 THREADS = 16
 CHANGES_OF_ONE = 6

@@ -12,6 +12,8 @@ from tests.conformance.specs import THEIRS, spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import STORAGE, TOKEN_ID, ProxmoxCluster
 
+pytestmark = pytest.mark.slow
+
 VM_PRIVILEGES = ["VM.Allocate", "VM.Audit", "VM.Config.Options", "VM.PowerMgmt"]
 
 

@@ -9,6 +9,8 @@ from tests.conformance.specs import spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import STORAGE, TOKEN_ID, ProxmoxCluster
 
+pytestmark = pytest.mark.slow
+
 SPEC = spec_of("a")
 NUMBER = SPEC.number or 0
 REFERENCE = str(NUMBER)

@@ -21,6 +21,8 @@ from tests.conformance.specs import THEIRS, spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import ProxmoxCluster
 
+pytestmark = pytest.mark.slow
+
 SPEC = spec_of("a")
 NUMBER = SPEC.number or 0
 REFERENCE = str(NUMBER)

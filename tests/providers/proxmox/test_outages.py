@@ -18,6 +18,8 @@ from tests.conformance.specs import mark_of, spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import STORAGE, ProxmoxCluster
 
+pytestmark = pytest.mark.slow
+
 SPEC = spec_of("a")
 NUMBER = SPEC.number or 0
 REFERENCE = str(NUMBER)
