@@ -3,33 +3,21 @@
 from collections.abc import Mapping
 from typing import Final
 
-from poolwright.dns.errors import (
-    AuthenticationFailed,
-    DNSError,
-    InvalidSettings,
-    PermissionDenied,
-    QuotaExceeded,
-    Throttled,
-    Transient,
-)
+from poolwright.dns.errors import DNSError, InvalidSettings, Throttled
+from poolwright.dns.faults import error_for
 from poolwright.vendors.azure import Trouble
 from poolwright.vendors.faults import Fault
 
-_ERRORS: Final[Mapping[Fault, tuple[type[DNSError], str]]] = {
-    Fault.AUTHENTICATION: (
-        AuthenticationFailed,
-        "correct `tenant_id`, `client_id` and `client_secret`, or the worker's own identity",
-    ),
-    Fault.PERMISSION: (
-        PermissionDenied,
-        "give the identity the role DNS Zone Contributor (Private DNS Zone Contributor for private zones)",
-    ),
-    Fault.QUOTA: (QuotaExceeded, "remove records that nobody needs, or ask Microsoft for a higher limit"),
-    Fault.INVALID: (InvalidSettings, "correct what it names"),
-    Fault.MISSING: (InvalidSettings, "correct `subscription_id`, `resource_group` and `zones`"),
-    Fault.CONFLICT: (Transient, "ask again"),
-    Fault.CAPACITY: (Transient, "ask again"),
-    Fault.UNKNOWN: (Transient, "what happened is not known; ask again"),
+_WAYS_OUT: Final[Mapping[Fault, str]] = {
+    Fault.AUTHENTICATION: "correct `tenant_id`, `client_id` and `client_secret`, or the worker's own identity",
+    Fault.PERMISSION: "give the identity the role DNS Zone Contributor "
+    "(Private DNS Zone Contributor for private zones)",
+    Fault.QUOTA: "remove records that nobody needs, or ask Microsoft for a higher limit",
+    Fault.INVALID: "correct what it names",
+    Fault.MISSING: "correct `subscription_id`, `resource_group` and `zones`",
+    Fault.CONFLICT: "ask again",
+    Fault.CAPACITY: "ask again",
+    Fault.UNKNOWN: "what happened is not known; ask again",
 }
 
 
@@ -37,9 +25,9 @@ def error_of(trouble: Trouble, action: str) -> DNSError:
     """The error for a call that went wrong while we `action`."""
     if trouble.fault is Fault.THROTTLED:
         return throttled(action, trouble.retry_after_seconds)
-    kind, way_out = _ERRORS[trouble.fault]
     said = f"{trouble.message} ({trouble.code})" if trouble.code else trouble.message
-    return kind(f"Azure DNS, {action}: {said}; {way_out}")
+    message = f"Azure DNS, {action}: {said}; {_WAYS_OUT[trouble.fault]}"
+    return error_for(trouble.fault, message, missing=InvalidSettings)
 
 
 def throttled(action: str, retry_after_seconds: float | None) -> Throttled:

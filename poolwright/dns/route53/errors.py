@@ -4,15 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from poolwright.dns.errors import (
-    AuthenticationFailed,
-    DNSError,
-    InvalidSettings,
-    PermissionDenied,
-    QuotaExceeded,
-    Throttled,
-    Transient,
-)
+from poolwright.dns.errors import DNSError, Throttled, Transient
+from poolwright.dns.faults import error_for
 from poolwright.vendors import aws
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
@@ -23,21 +16,18 @@ a zone cannot hold. Only its words tell which."""
 BUSY_ZONE: Final = "PriorRequestNotComplete"
 
 _SLOWER: Final = "it goes on by itself when the limit allows"
-_BY_FAULT: Final[Mapping[Fault, tuple[type[DNSError], str]]] = {
-    Fault.AUTHENTICATION: (
-        AuthenticationFailed,
-        "correct `access_key_id` and `secret_access_key` or the worker's role, and keep the worker's clock right",
-    ),
-    Fault.PERMISSION: (
-        PermissionDenied,
-        "allow route53:ListHostedZones, route53:ListResourceRecordSets and route53:ChangeResourceRecordSets",
-    ),
-    Fault.QUOTA: (QuotaExceeded, "remove records that nobody needs, or have AWS raise the quota"),
-    Fault.INVALID: (InvalidSettings, "correct what it names"),
-    Fault.MISSING: (Transient, "the hosted zone has just gone; the next try looks again"),
-    Fault.CONFLICT: (Transient, "something else is being done to it; the next try looks again"),
+_WAYS_OUT: Final[Mapping[Fault, str]] = {
+    Fault.AUTHENTICATION: "correct `access_key_id` and `secret_access_key` or the worker's role, "
+    "and keep the worker's clock right",
+    Fault.PERMISSION: "allow route53:ListHostedZones, route53:ListResourceRecordSets "
+    "and route53:ChangeResourceRecordSets",
+    Fault.QUOTA: "remove records that nobody needs, or have AWS raise the quota",
+    Fault.INVALID: "correct what it names",
+    Fault.THROTTLED: _SLOWER,
+    Fault.MISSING: "the hosted zone has just gone; the next try looks again",
+    Fault.CONFLICT: "something else is being done to it; the next try looks again",
 }
-_UNKNOWN: Final = (Transient, "whether it had an effect is not known; the next try looks")
+_OTHERWISE: Final = "whether it had an effect is not known; the next try looks"
 
 
 @contextmanager
@@ -63,5 +53,4 @@ def _error_of(error: Exception, action: str) -> DNSError:
     if aws.code_of(error) == BUSY_ZONE:
         return Throttled(f"{said}; {_SLOWER}")
     fault = Fault.QUOTA if aws.code_of(error) == REFUSED_BATCH else aws.fault_of(error)
-    kind, way_out = _BY_FAULT.get(fault, _UNKNOWN)
-    return kind(f"{said}; {way_out}")
+    return error_for(fault, f"{said}; {_WAYS_OUT.get(fault, _OTHERWISE)}", missing=Transient)

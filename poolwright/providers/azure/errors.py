@@ -6,31 +6,22 @@ from typing import Final
 
 from azure.core.exceptions import AzureError
 
-from poolwright.providers.errors import (
-    AuthenticationFailed,
-    CapacityUnavailable,
-    Conflict,
-    InvalidSettings,
-    NotFound,
-    PermissionDenied,
-    ProviderError,
-    QuotaExceeded,
-    Throttled,
-    Transient,
-)
+from poolwright.providers.errors import NotFound, ProviderError, Throttled
+from poolwright.providers.faults import error_for
 from poolwright.vendors.azure_faults import Trouble, trouble
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
 
-_KINDS: Final[Mapping[Fault, tuple[type[ProviderError], str]]] = {
-    Fault.AUTHENTICATION: (AuthenticationFailed, "check tenant_id, client_id and client_secret, or the identity"),
-    Fault.PERMISSION: (PermissionDenied, "give the identity the role that the provider's page names"),
-    Fault.QUOTA: (QuotaExceeded, "ask Azure for more quota, or allow another size or region"),
-    Fault.CAPACITY: (CapacityUnavailable, "allow another size or zone"),
-    Fault.INVALID: (InvalidSettings, "correct the settings; `poolwright provider check` tells which"),
-    Fault.MISSING: (NotFound, "it was deleted, or never was"),
-    Fault.CONFLICT: (Conflict, "it is tried again"),
-    Fault.UNKNOWN: (Transient, "it is tried again"),
+_WAYS_OUT: Final[Mapping[Fault, str]] = {
+    Fault.AUTHENTICATION: "check tenant_id, client_id and client_secret, or the identity",
+    Fault.PERMISSION: "give the identity the role that the provider's page names",
+    Fault.QUOTA: "ask Azure for more quota, or allow another size or region",
+    Fault.CAPACITY: "allow another size or zone",
+    Fault.INVALID: "correct the settings; `poolwright provider check` tells which",
+    Fault.MISSING: "it was deleted, or never was",
+    Fault.CONFLICT: "it is tried again",
+    Fault.THROTTLED: "it was one call too many, and is made again more slowly",
+    Fault.UNKNOWN: "it is tried again",
 }
 
 
@@ -52,9 +43,8 @@ def translated(doing: str, *, missing: type[ProviderError] = NotFound) -> Iterat
 def translation(doing: str, found: Trouble, missing: type[ProviderError] = NotFound) -> ProviderError:
     """The error of the tree for this trouble."""
     said = f"{found.code}: {found.message}" if found.code and found.code not in found.message else found.message
-    if found.fault is Fault.THROTTLED:
-        return Throttled(f"{doing} was one call too many for Azure ({said}); it slows down", found.retry_after_seconds)
-    kind, way_out = _KINDS[found.fault]
+    way_out = _WAYS_OUT[found.fault]
     if found.fault is Fault.MISSING and missing is not NotFound:
-        kind, way_out = missing, "correct the settings; `poolwright provider check` tells which"
-    return kind(f"{doing} failed: {said.rstrip('.')}; {way_out}")
+        way_out = _WAYS_OUT[Fault.INVALID]
+    message = f"{doing} failed: {said.rstrip('.')}; {way_out}"
+    return error_for(found.fault, message, missing=missing, retry_after_seconds=found.retry_after_seconds)

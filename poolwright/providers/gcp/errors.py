@@ -6,32 +6,22 @@ from typing import Final
 
 from google.cloud import compute_v1
 
-from poolwright.providers.errors import (
-    AuthenticationFailed,
-    CapacityUnavailable,
-    Conflict,
-    InvalidSettings,
-    NotFound,
-    PermissionDenied,
-    ProviderError,
-    QuotaExceeded,
-    Throttled,
-    Transient,
-)
+from poolwright.providers.errors import NotFound, ProviderError, Throttled
+from poolwright.providers.faults import error_for
 from poolwright.vendors import gcp
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
 
-_ERRORS: Final[Mapping[Fault, tuple[type[ProviderError], str]]] = {
-    Fault.AUTHENTICATION: (AuthenticationFailed, "give a service account's key that is whole and still valid"),
-    Fault.PERMISSION: (PermissionDenied, "give the account the roles that the provider's page names"),
-    Fault.QUOTA: (QuotaExceeded, "raise the project's quota, or name another region or machine type"),
-    Fault.CAPACITY: (CapacityUnavailable, "name more zones or machine types"),
-    Fault.INVALID: (InvalidSettings, "correct the settings"),
-    Fault.MISSING: (NotFound, "it was deleted, or never existed"),
-    Fault.CONFLICT: (Conflict, "it is tried again"),
-    Fault.THROTTLED: (Throttled, "calls go on more slowly"),
-    Fault.UNKNOWN: (Transient, "it is tried again"),
+_WAYS_OUT: Final[Mapping[Fault, str]] = {
+    Fault.AUTHENTICATION: "give a service account's key that is whole and still valid",
+    Fault.PERMISSION: "give the account the roles that the provider's page names",
+    Fault.QUOTA: "raise the project's quota, or name another region or machine type",
+    Fault.CAPACITY: "name more zones or machine types",
+    Fault.INVALID: "correct the settings",
+    Fault.MISSING: "it was deleted, or never existed",
+    Fault.CONFLICT: "it is tried again",
+    Fault.THROTTLED: "calls go on more slowly",
+    Fault.UNKNOWN: "it is tried again",
 }
 _POLICY: Final = frozenset({"conditionNotMet", "CONDITION_NOT_MET"})
 """Compute Engine says so of what the organisation's policy forbids."""
@@ -53,12 +43,12 @@ def translated(doing: str, *, creating: bool = False) -> Iterator[None]:
 
 def provider_error(doing: str, trouble: gcp.Trouble, *, creating: bool = False) -> ProviderError:
     """The error of the tree for this trouble."""
-    kind, way_out = _ERRORS[trouble.fault]
-    if creating and (trouble.fault is Fault.MISSING or trouble.reason in _POLICY):
-        kind, way_out = InvalidSettings, "correct the settings"
+    fault = trouble.fault
+    if creating and (fault is Fault.MISSING or trouble.reason in _POLICY):
+        fault = Fault.INVALID
     reason = f" ({trouble.reason})" if trouble.reason else ""
-    message = f"{doing} failed: {trouble.message.rstrip('.')}{reason}; {way_out}"
-    return Throttled(message, trouble.retry_after_seconds) if kind is Throttled else kind(message)
+    message = f"{doing} failed: {trouble.message.rstrip('.')}{reason}; {_WAYS_OUT[fault]}"
+    return error_for(fault, message, missing=NotFound, retry_after_seconds=trouble.retry_after_seconds)
 
 
 def failure_of(operation: compute_v1.Operation) -> gcp.Trouble | None:

@@ -4,33 +4,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from poolwright.providers.errors import (
-    AuthenticationFailed,
-    CapacityUnavailable,
-    Conflict,
-    InvalidSettings,
-    PermissionDenied,
-    ProviderError,
-    QuotaExceeded,
-    Throttled,
-    Transient,
-)
+from poolwright.providers.errors import InvalidSettings, ProviderError
+from poolwright.providers.faults import error_for
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.proxmox import Refused
 
-_KINDS: Final[Mapping[Fault, tuple[type[ProviderError], str]]] = {
-    Fault.AUTHENTICATION: (
-        AuthenticationFailed,
-        "see that username, token_name and token_value (or password) are right and have not expired",
-    ),
-    Fault.PERMISSION: (PermissionDenied, "give the user and its token the privileges of this provider's page"),
-    Fault.QUOTA: (QuotaExceeded, "raise the storage's quota, or lower max_instances"),
-    Fault.CAPACITY: (CapacityUnavailable, "make room on the storage or node, or name more target_nodes"),
-    Fault.INVALID: (InvalidSettings, "correct the setting that it speaks of"),
-    Fault.MISSING: (InvalidSettings, "name one that exists in this cluster"),
-    Fault.CONFLICT: (Conflict, "it is tried again once that has changed"),
-    Fault.THROTTLED: (Throttled, "it is tried again more slowly"),
-    Fault.UNKNOWN: (Transient, "what happened is not known; it is looked at again"),
+_WAYS_OUT: Final[Mapping[Fault, str]] = {
+    Fault.AUTHENTICATION: "see that username, token_name and token_value (or password) are right and have not expired",
+    Fault.PERMISSION: "give the user and its token the privileges of this provider's page",
+    Fault.QUOTA: "raise the storage's quota, or lower max_instances",
+    Fault.CAPACITY: "make room on the storage or node, or name more target_nodes",
+    Fault.INVALID: "correct the setting that it speaks of",
+    Fault.MISSING: "name one that exists in this cluster",
+    Fault.CONFLICT: "it is tried again once that has changed",
+    Fault.THROTTLED: "it is tried again more slowly",
+    Fault.UNKNOWN: "what happened is not known; it is looked at again",
 }
 
 
@@ -48,6 +36,5 @@ def translated(doing: str) -> Iterator[None]:
 
 def error_of(fault: Fault, doing: str, said: str, retry_after_seconds: float | None = None) -> ProviderError:
     """The error of the tree for this kind of trouble, in the cluster's words."""
-    kind, remedy = _KINDS[fault]
-    message = f"{doing} failed: {said.rstrip('.')}; {remedy}"
-    return Throttled(message, retry_after_seconds) if kind is Throttled else kind(message)
+    message = f"{doing} failed: {said.rstrip('.')}; {_WAYS_OUT[fault]}"
+    return error_for(fault, message, missing=InvalidSettings, retry_after_seconds=retry_after_seconds)
