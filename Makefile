@@ -4,7 +4,7 @@ ARGS ?=
 JOBS ?= $(shell $(bin)/python -c "import os; print(os.cpu_count() + 1)")
 UPGRADE ?=
 
-vendors := aws azure digitalocean gcp oci proxmox
+extras := aws azure digitalocean directory dns gcp oci postgresql proxmox simulation
 bin := .venv/bin
 pip := $(bin)/python -m pip --quiet --disable-pip-version-check --no-input
 pytest = $(bin)/python -m pytest --numprocesses $(JOBS) --dist loadfile
@@ -69,8 +69,8 @@ requirements: $(dev_installed)
 	@$(pin) --extra dev --output-file requirements/dev.txt
 	@$(pin) --extra local-stack --constraints requirements/dev.txt --output-file requirements/run.txt
 	@$(pin) --extra postgresql --extra directory --extra dns --constraints requirements/dev.txt --output-file requirements/deploy.txt
-	@set -e; for vendor in $(vendors); do \
-	$(pin) --extra $$vendor --constraints requirements/dev.txt --output-file requirements/$$vendor.txt; done
+	@set -e; for extra in $(extras); do \
+	$(pin) --extra $$extra --constraints requirements/dev.txt --output-file requirements/$$extra.txt; done
 
 clean:
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from poolwright.dns.base import DNSProvider, DNSProviderFactory
 from poolwright.domain.base import Model
-from poolwright.vendors.installed import is_installed
+from poolwright.vendors.installed import lack_of
 
 _PACKAGES: Mapping[str, str] = {
     "azure": "poolwright.dns.azure",
@@ -54,12 +54,8 @@ def open_dns_provider(kind: str, settings: Mapping[str, Any], controller_id: str
 
     Raises `UnknownDNSProvider`, `DNSProviderNotInstalled`, and pydantic's ValidationError for wrong settings.
     """
-    if kind in _SDKS and not is_installed(_SDKS[kind][0]):
-        module, extra = _SDKS[kind]
-        raise DNSProviderNotInstalled(
-            f"the DNS provider {kind!r} needs the Python package {module!r}, which is not installed: "
-            f"pip install 'poolwright[{extra}]'"
-        )
+    if kind in _SDKS and (lack := lack_of(*_SDKS[kind])):
+        raise DNSProviderNotInstalled(f"the DNS provider {kind!r} {lack}")
     factory = cast("DNSProviderFactory", import_module(f"{_package(kind)}.provider").open_dns_provider)
     return factory(settings, controller_id)
 

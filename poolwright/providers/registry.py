@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from poolwright.domain.base import Model
 from poolwright.providers.base import Provider, ProviderFactory
-from poolwright.vendors.installed import is_installed
+from poolwright.vendors.installed import lack_of
 
 _PACKAGES: Mapping[str, str] = {
     "aws": "poolwright.providers.aws",
@@ -53,12 +53,8 @@ def open_provider(kind: str, settings: Mapping[str, Any], controller_id: str) ->
 
     Raises `UnknownProvider`, `ProviderNotInstalled`, or pydantic's ValidationError for wrong settings.
     """
-    if kind in _SDKS and not is_installed(_SDKS[kind][0]):
-        module, extra = _SDKS[kind]
-        raise ProviderNotInstalled(
-            f"the provider {kind!r} needs the Python package {module!r}, which is not installed: "
-            f"pip install 'poolwright[{extra}]'"
-        )
+    if kind in _SDKS and (lack := lack_of(*_SDKS[kind])):
+        raise ProviderNotInstalled(f"the provider {kind!r} {lack}")
     factory = cast("ProviderFactory", import_module(f"{_package(kind)}.provider").open_provider)
     return factory(settings, controller_id)
 

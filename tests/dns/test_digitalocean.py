@@ -6,11 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import yaml
-from pydantic import ValidationError
 
 from poolwright.dns.base import Changes, DNSProvider
-from poolwright.dns.digitalocean.settings import Settings
 from poolwright.dns.errors import (
     AuthenticationFailed,
     DNSError,
@@ -23,7 +20,6 @@ from poolwright.dns.errors import (
 )
 from poolwright.dns.names import owner_name
 from poolwright.dns.registry import open_dns_provider
-from poolwright.domain.resources import DNSProviderConfig
 from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, THEIRS, forward, mark_of, marked, record_of
 from tests.dns.digitalocean_account import DOMAIN, DigitalOceanHarness, empty_account, serving
 from tests.dns.harness import Seen
@@ -342,6 +338,20 @@ class TestTraps:
         assert harness.server.count(lambda request: request.path == "/v2/domains") == 1
 
 
+class TestCalls:
+    def test_a_name_costs_the_calls_that_the_page_tells(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        provider.list_owned()
+        harness.server.requests.clear()
+        provider.upsert(mark_of(), record_of(NAME))
+        assert harness.server.count() == 5
+        provider.delete(mark_of(), NAME)
+        assert harness.server.count() == 5 + 3
+        page = (Path(__file__).parents[2] / "docs" / "providers" / "dns-digitalocean.md").read_text()
+        assert "five calls to write and three to remove" in page
+
+
 class TestPace:
     """An account that is busy."""
 
@@ -410,34 +420,6 @@ class TestCheck:
 
     def test_what_is_no_domain_is_found(self, provider: DNSProvider) -> None:
         assert [finding.setting for finding in provider.check("not_a_domain")] == ["base_domain"]
-
-
-class TestSettings:
-    def test_none_has_to_be_given(self) -> None:
-        assert Settings().domains == ()
-
-    @pytest.mark.parametrize("wrong", [{"domains": ["under_score.example"]}, {"endpoint_url": "http://x"}, {"zone": 1}])
-    def test_nonsense_is_refused_without_telling_the_token(self, wrong: dict[str, object]) -> None:
-        with pytest.raises(ValidationError) as refusal:
-            Settings.model_validate({"token": "dop_v1_secret", **wrong})
-        assert "dop_v1_secret" not in str(refusal.value)
-
-
-class TestDocumentation:
-    PAGE = (Path(__file__).parents[2] / "docs" / "providers" / "dns-digitalocean.md").read_text()
-
-    def test_the_example_is_one_that_is_accepted(self) -> None:
-        config = DNSProviderConfig.model_validate(yaml.safe_load(self.PAGE.split("```yaml")[1].split("```")[0]))
-        Settings.model_validate(config.settings)
-
-    def test_a_name_costs_the_calls_that_are_told(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
-        provider.list_owned()
-        harness.server.requests.clear()
-        provider.upsert(mark_of(), record_of(NAME))
-        assert harness.server.count() == 5
-        provider.delete(mark_of(), NAME)
-        assert harness.server.count() == 5 + 3
-        assert "five calls to write and three to remove" in self.PAGE
 
 
 def _exhaust(harness: DigitalOceanHarness, provider: DNSProvider) -> None:

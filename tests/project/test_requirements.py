@@ -11,12 +11,14 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-VENDORS = ["aws", "azure", "digitalocean", "gcp", "oci", "proxmox"]
+PROJECT_EXTRAS = PROJECT["project"]["optional-dependencies"]
+EXTRAS = sorted(set(PROJECT_EXTRAS) - {"all", "dev", "local-stack"})
+"""Each has a file of its own."""
 EXTRAS_OF = {
     "run": ["local-stack"],
     "deploy": ["directory", "dns", "postgresql"],
-    **{vendor: [vendor] for vendor in VENDORS},
-    "dev": [*VENDORS, "directory", "dns", "local-stack", "postgresql", "simulation", "dev"],
+    **{extra: [extra] for extra in EXTRAS},
+    "dev": [*EXTRAS, "local-stack", "dev"],
 }
 FILES = sorted(EXTRAS_OF)
 
@@ -32,9 +34,8 @@ def pins(file: str) -> dict[str, Version]:
 
 
 def wanted(file: str) -> list[Requirement]:
-    extras = PROJECT["project"]["optional-dependencies"]
     texts = PROJECT["project"]["dependencies"] + PROJECT["dependency-groups"]["build"]
-    texts = texts + [text for extra in EXTRAS_OF[file] for text in extras[extra]]
+    texts = texts + [text for extra in EXTRAS_OF[file] for text in PROJECT_EXTRAS[extra]]
     return [Requirement(text) for text in texts if not text.startswith("poolwright")]
 
 
@@ -60,7 +61,7 @@ class TestEachFile:
 
 
 class TestTogether:
-    @pytest.mark.parametrize("file", ["run", "deploy", *VENDORS])
+    @pytest.mark.parametrize("file", ["run", "deploy", *EXTRAS])
     def test_what_runs_is_what_is_tested(self, file: str) -> None:
         assert pins(file).items() <= pins("dev").items()
 

@@ -29,8 +29,8 @@ class TestTheRegistry:
             registry.open_provider("clowd", {}, "controller-1")
 
     def test_names_the_extra_that_a_missing_sdk_comes_with(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(registry, "is_installed", lambda module: module != "boto3")
-        with pytest.raises(registry.ProviderNotInstalled, match=r"needs .*'boto3'.*: pip install 'poolwright\[aws\]'"):
+        monkeypatch.setattr("poolwright.vendors.installed.find_spec", lambda module: None)
+        with pytest.raises(registry.ProviderNotInstalled, match=r"needs .*'boto3'.*requirements/aws\.txt"):
             registry.open_provider("aws", {}, "controller-1")
 
     @pytest.mark.parametrize("kind", ["local", "sim"])

@@ -1,45 +1,36 @@
 """PTR records: the way back from an address to a name, each with its owner mark on it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 
 from poolwright.dns.azure.records import MARK_KEY, RecordSet, new
 from poolwright.dns.azure.service import AzureDNS, Unmet
 from poolwright.dns.azure.zones import Zone
 from poolwright.dns.base import AddressRecord
-from poolwright.dns.claims import ATTEMPTS, in_order, occupant, too_busy
+from poolwright.dns.claims import ATTEMPTS, too_busy
 from poolwright.dns.names import Address, reverse_name
+from poolwright.dns.pointers import Pointers
 from poolwright.dns.zones import Zones
 from poolwright.domain.identities import OwnerMark
-from poolwright.domain.wording import listed
 
 
-class Pointers:
+class SubscriptionPointers(Pointers[Zone]):
     """The PTR records in the reverse zones of the subscription."""
 
     def __init__(self, service: AzureDNS, zones: Zones[Zone]) -> None:
+        super().__init__(zones)
         self._service = service
-        self._zones = zones
 
-    @property
-    def wanted(self) -> bool:
-        """Whether there is any reverse zone to write to."""
-        return bool(self._zones.reverse_names)
-
-    def write(self, mark: OwnerMark, record: AddressRecord, address: Address) -> str | None:
-        """Write the PTR record of this address. Returns why it was not written, or None."""
+    def put(self, zone: Zone, mark: OwnerMark, record: AddressRecord, address: Address) -> Sequence[OwnerMark] | None:
+        """See base class."""
         name = reverse_name(address)
-        zone = self._zones.reverse(name)
-        if zone is None:
-            known = listed(self._zones.reverse_names)
-            return f"{address} has no PTR record: {name} lies in none of the reverse zones {known}"
         wanted = new(name, "PTR", [record.fqdn], record.ttl_seconds, mark)
         for attempt in range(ATTEMPTS):
             before = self._pointer(zone, name)
             if before is None and attempt and self._service.at(zone, name, ["CNAME"]):
-                return f"{address} has no PTR record of ours: {name} {occupant([])}"
+                return ()
             if before is not None and (before.mark is None or before.mark.controller_id != mark.controller_id):
-                return f"{address} has no PTR record of ours: {name} {occupant([before.mark] if before.mark else [])}"
+                return (before.mark,) if before.mark else ()
             if before is not None and before.has_content_of(wanted):
                 return None
             try:
@@ -49,21 +40,9 @@ class Pointers:
             return None
         raise too_busy(name)
 
-    def remove(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> tuple[str, ...]:
-        """Remove the PTR records from these addresses to this name that bear this mark. Returns them in words."""
-        if not self.wanted:
-            return ()
-        return tuple(
-            f"{reverse_name(address)} PTR {fqdn}"
-            for address in sorted(addresses, key=in_order)
-            if self._remove(mark, fqdn, address)
-        )
-
-    def _remove(self, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+    def take_away(self, zone: Zone, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+        """See base class."""
         name = reverse_name(address)
-        zone = self._zones.reverse(name)
-        if zone is None:
-            return False
         for _ in range(ATTEMPTS):
             before = self._pointer(zone, name)
             if before is None or before.mark != mark:

@@ -5,14 +5,14 @@ from typing import Any
 
 from poolwright.dns.azure.addresses import OneName
 from poolwright.dns.azure.checks import findings
-from poolwright.dns.azure.pointers import Pointers
+from poolwright.dns.azure.pointers import SubscriptionPointers
 from poolwright.dns.azure.records import ADDRESS_KINDS, RecordSet, addresses_in, kind_of, marks_in
 from poolwright.dns.azure.service import AzureDNS as Service
 from poolwright.dns.azure.settings import Settings
 from poolwright.dns.azure.zones import Zone, refuse_unknown, zones_of
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
 from poolwright.dns.claims import left_alone, owned_records, refuse_another_controllers
-from poolwright.dns.names import Address, address_of, plain, reverse_name
+from poolwright.dns.names import Address, address_of, plain
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 
@@ -35,7 +35,7 @@ class AzureDNS:
         self._controller_id = controller_id
         self._service = Service(settings)
         self._zones = zones_of(self._service.zones, settings)
-        self._pointers = Pointers(self._service, self._zones)
+        self._pointers = SubscriptionPointers(self._service, self._zones)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
@@ -72,7 +72,7 @@ class AzureDNS:
             removed.extend(self._pointers.remove(mark, record.fqdn, outdated))
 
         OneName(self._service, zone, record.fqdn, mark).write(record, before_rewriting)
-        pointed, notes = self._write_pointers(mark, record)
+        pointed, notes = self._pointers.write(mark, record)
         written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=tuple(removed), notes=notes)
 
@@ -87,15 +87,6 @@ class AzureDNS:
             removed += [f"{fqdn} {' and '.join(gone)}"] if gone else []
             notes += () if gone else left_alone(fqdn, marks_in(rest))
         return Changes(removed=tuple(removed), notes=tuple(notes))
-
-    def _write_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[list[str], tuple[str, ...]]:
-        if not (record.ptr and self._pointers.wanted):
-            return [], ()
-        outcomes = {address: self._pointers.write(mark, record, address) for address in record.addresses}
-        written = [
-            f"{reverse_name(address)} PTR {record.fqdn}" for address, problem in outcomes.items() if problem is None
-        ]
-        return written, tuple(problem for problem in outcomes.values() if problem is not None)
 
     def _claims(self, zone: Zone) -> Iterator[tuple[OwnerMark, str, list[Address]]]:
         """What bears our mark in a zone: the mark, the name that `delete` takes, and the addresses."""

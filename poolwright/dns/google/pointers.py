@@ -1,43 +1,33 @@
 """PTR records: the way back from an address to a name, each with an owner mark of its own in the reverse zone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from poolwright.dns.base import AddressRecord
-from poolwright.dns.claims import ATTEMPTS, in_order, occupant, too_busy
+from poolwright.dns.claims import ATTEMPTS, too_busy
 from poolwright.dns.google.records import Place, RecordSet, pointer_sets, same, without
 from poolwright.dns.google.service import CloudDNS, Unmet
 from poolwright.dns.google.zones import Zone
 from poolwright.dns.names import Address, plain, reverse_name
+from poolwright.dns.pointers import Pointers
 from poolwright.dns.zones import Zones
 from poolwright.domain.identities import OwnerMark
-from poolwright.domain.wording import listed
 
 
-class Pointers:
+class ProjectPointers(Pointers[Zone]):
     """The PTR records in the reverse zones of the project."""
 
     def __init__(self, service: CloudDNS, zones: Zones[Zone]) -> None:
+        super().__init__(zones)
         self._service = service
-        self._zones = zones
 
-    @property
-    def wanted(self) -> bool:
-        """Whether there is any reverse zone to write to."""
-        return bool(self._zones.reverse_names)
-
-    def write(self, mark: OwnerMark, record: AddressRecord, address: Address) -> str | None:
-        """Write the PTR record of this address. Returns why it was not written, or None."""
-        name = reverse_name(address)
-        zone = self._zones.reverse(name)
-        if zone is None:
-            known = listed(self._zones.reverse_names)
-            return f"{address} has no PTR record: {name} lies in none of the reverse zones {known}"
-        wanted = pointer_sets(mark, record, address)
+    def put(self, zone: Zone, mark: OwnerMark, record: AddressRecord, address: Address) -> Sequence[OwnerMark] | None:
+        """See base class."""
+        name, wanted = reverse_name(address), pointer_sets(mark, record, address)
         for attempt in range(ATTEMPTS):
             look = self._service.place if attempt else self._service.first_look
             place = look(zone, name)
             if not (place.is_free or _is_ours(place, mark.controller_id)) or place.sets("CNAME"):
-                return f"{address} has no PTR record of ours: {name} {occupant(place.marks)}"
+                return place.marks
             before = (*place.sets("PTR"), *place.at_owner)
             if same(before, wanted):
                 return None
@@ -48,21 +38,9 @@ class Pointers:
             return None
         raise too_busy(name)
 
-    def remove(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> tuple[str, ...]:
-        """Remove the PTR records from these addresses to this name that bear this mark. Returns them in words."""
-        if not self.wanted:
-            return ()
-        return tuple(
-            f"{reverse_name(address)} PTR {fqdn}"
-            for address in sorted(addresses, key=in_order)
-            if self._remove(mark, fqdn, address)
-        )
-
-    def _remove(self, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+    def take_away(self, zone: Zone, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+        """See base class."""
         name = reverse_name(address)
-        zone = self._zones.reverse(name)
-        if zone is None:
-            return False
         for _ in range(ATTEMPTS):
             place = self._service.place_if_marked(zone, name)
             if place is None or not place.bears(mark):

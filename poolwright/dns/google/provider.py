@@ -15,7 +15,7 @@ from poolwright.dns.claims import (
 )
 from poolwright.dns.errors import DNSError
 from poolwright.dns.google.checks import findings
-from poolwright.dns.google.pointers import Pointers, pointer_target
+from poolwright.dns.google.pointers import ProjectPointers, pointer_target
 from poolwright.dns.google.records import (
     ADDRESS_KINDS,
     Place,
@@ -29,7 +29,7 @@ from poolwright.dns.google.records import (
 from poolwright.dns.google.service import CloudDNS, Unmet
 from poolwright.dns.google.settings import Settings
 from poolwright.dns.google.zones import Zone, refuse_unknown, zones_of
-from poolwright.dns.names import Address, address_of, claimed_name, plain, reverse_name
+from poolwright.dns.names import Address, address_of, claimed_name, plain
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 
@@ -53,7 +53,7 @@ class GoogleDNS:
         self._controller_id = controller_id
         self._service = CloudDNS(settings, clock)
         self._zones = zones_of(self._service, settings)
-        self._pointers = Pointers(self._service, self._zones)
+        self._pointers = ProjectPointers(self._service, self._zones)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
@@ -66,7 +66,7 @@ class GoogleDNS:
         with self._service.operation():
             zone = self._zones.forward(record.fqdn)
             removed = self._write(zone, mark, record)
-            pointed, notes = self._write_pointers(mark, record)
+            pointed, notes = self._pointers.write(mark, record)
         written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=removed, notes=notes)
 
@@ -153,15 +153,6 @@ class GoogleDNS:
         kept = record.addresses if record.ptr else ()
         outdated = set(addresses_in(place.at_name)).difference(kept)
         return self._pointers.remove(mark, record.fqdn, outdated)
-
-    def _write_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[list[str], tuple[str, ...]]:
-        if not (record.ptr and self._pointers.wanted):
-            return [], ()
-        outcomes = {address: self._pointers.write(mark, record, address) for address in record.addresses}
-        written = [
-            f"{reverse_name(address)} PTR {record.fqdn}" for address, problem in outcomes.items() if problem is None
-        ]
-        return written, tuple(problem for problem in outcomes.values() if problem is not None)
 
     def _claims(self, zone: Zone) -> Iterator[tuple[OwnerMark, str, list[Address]]]:
         """What bears our mark in a zone: the mark, the name that `delete` takes, and the addresses."""

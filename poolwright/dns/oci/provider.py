@@ -13,9 +13,9 @@ from poolwright.dns.claims import (
     too_busy,
 )
 from poolwright.dns.errors import DNSError
-from poolwright.dns.names import Address, address_of, claimed_name, plain, reverse_name
+from poolwright.dns.names import Address, address_of, claimed_name, plain
 from poolwright.dns.oci.checks import findings, refuse_unknown
-from poolwright.dns.oci.pointers import Pointers, pointer_target
+from poolwright.dns.oci.pointers import CompartmentPointers, pointer_target
 from poolwright.dns.oci.records import (
     ADDRESS_KINDS,
     ALIAS_KINDS,
@@ -52,7 +52,7 @@ class OCIDNSProvider:
         self._controller_id = controller_id
         self._service = OCIDNS(settings)
         self._zones = self._service.zones()
-        self._pointers = Pointers(self._service, self._zones)
+        self._pointers = CompartmentPointers(self._service, self._zones)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
@@ -64,7 +64,7 @@ class OCIDNSProvider:
         refuse_another_controllers(mark, record, self._controller_id)
         with self._service.operation():
             removed = self._write(self._zones.forward(record.fqdn), mark, record)
-            pointed, notes = self._write_pointers(mark, record)
+            pointed, notes = self._pointers.write(mark, record)
         written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=removed, notes=notes)
 
@@ -135,15 +135,6 @@ class OCIDNSProvider:
         kept = record.addresses if record.ptr else ()
         outdated = set(addresses_in(place.at_name)).difference(kept)
         return self._pointers.remove(mark, record.fqdn, outdated) if outdated else ()
-
-    def _write_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[list[str], tuple[str, ...]]:
-        if not (record.ptr and self._pointers.wanted):
-            return [], ()
-        outcomes = {address: self._pointers.write(mark, record, address) for address in record.addresses}
-        written = [
-            f"{reverse_name(address)} PTR {record.fqdn}" for address, problem in outcomes.items() if problem is None
-        ]
-        return written, tuple(problem for problem in outcomes.values() if problem is not None)
 
     def _claims(self, zone: Zone) -> Iterator[tuple[OwnerMark, str, list[Address]]]:
         """What bears our mark in a zone: the mark, the name that `delete` takes, and the addresses."""

@@ -8,10 +8,10 @@ from dns.rdatatype import RdataType
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
 from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers
 from poolwright.dns.errors import InvalidSettings
-from poolwright.dns.names import Address, longest_suffix, owner_name, plain, reverse_name
+from poolwright.dns.names import Address, longest_suffix, owner_name, plain
 from poolwright.dns.rfc2136 import updates
 from poolwright.dns.rfc2136.checks import findings
-from poolwright.dns.rfc2136.pointers import Pointers
+from poolwright.dns.rfc2136.pointers import ServerPointers
 from poolwright.dns.rfc2136.reading import addresses_in, claims_of, marks_in
 from poolwright.dns.rfc2136.servers import Servers
 from poolwright.dns.rfc2136.settings import Settings
@@ -32,7 +32,7 @@ class RFC2136DNS:
         self._settings = settings
         self._controller_id = controller_id
         self._servers = Servers(settings)
-        self._pointers = Pointers(self._servers, settings.reverse_zones)
+        self._pointers = ServerPointers(self._servers, settings.reverse_zones)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
@@ -47,7 +47,7 @@ class RFC2136DNS:
             removed = self._remove_outdated_pointers(mark, record)
             if not self._servers.update(updates.rewrite(zone, mark, record), f"asked to rewrite {record.fqdn}"):
                 raise name_taken(record.fqdn, self._marks(record.fqdn))
-        pointed, notes = self._write_pointers(mark, record)
+        pointed, notes = self._pointers.write(mark, record)
         written = (f"{record.fqdn} {updates.address_type(address).name} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=removed, notes=notes)
 
@@ -81,15 +81,6 @@ class RFC2136DNS:
     def _remove_outdated_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
         kept = record.addresses if record.ptr else ()
         return self._pointers.remove(mark, record.fqdn, set(self._addresses(record.fqdn)).difference(kept))
-
-    def _write_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[list[str], tuple[str, ...]]:
-        if not (record.ptr and self._pointers.wanted):
-            return [], ()
-        outcomes = {address: self._pointers.write(mark, record, address) for address in record.addresses}
-        written = [
-            f"{reverse_name(address)} PTR {record.fqdn}" for address, problem in outcomes.items() if problem is None
-        ]
-        return written, tuple(problem for problem in outcomes.values() if problem is not None)
 
     def _addresses(self, fqdn: str) -> list[Address]:
         """The addresses that the name has, where PTR records may have to follow them."""

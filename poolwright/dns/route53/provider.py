@@ -12,7 +12,7 @@ from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_
 from poolwright.dns.names import Address, address_of, claimed_name, longest_suffix, plain
 from poolwright.dns.route53.checks import findings
 from poolwright.dns.route53.claims import Claim, Claims, Taken
-from poolwright.dns.route53.pointers import Pointers
+from poolwright.dns.route53.pointers import AccountPointers
 from poolwright.dns.route53.record_sets import RecordSet, Standing, addresses_of, name_of, record_set, values_of
 from poolwright.dns.route53.settings import Settings
 from poolwright.dns.route53.zones import HostedZone, HostedZones, is_reverse
@@ -35,7 +35,7 @@ class Route53DNS:
         self._controller_id = controller_id
         self._zones = HostedZones(settings)
         self._claims = Claims(self._zones)
-        self._pointers = Pointers(self._zones, self._claims)
+        self._pointers = AccountPointers(self._zones, self._claims)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""

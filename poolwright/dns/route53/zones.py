@@ -94,14 +94,16 @@ class HostedZones:
             "put the one that is meant into `hosted_zone_ids`"
         )
 
-    def reverse_zone_of(self, reverse_name: str) -> HostedZone | None:
-        """The hosted zone that holds this reverse name; None where there is none, or no telling which."""
-        holding = _holding(reverse_name, self._kept() or self.zones())
+    def reverse(self, name: str) -> HostedZone | None:
+        """The hosted zone that holds this reverse name; None where there is none, or no telling which of two of one
+        name is meant."""
+        holding = _holding(name, self._kept() or self.zones())
         return holding[0] if len(holding) == 1 else None
 
-    def reverse_zones(self) -> Sequence[HostedZone]:
-        """The reverse zones among the hosted zones."""
-        return [zone for zone in self._kept() or self.zones() if is_reverse(zone.name)]
+    @property
+    def reverse_names(self) -> Sequence[str]:
+        """The DNS names of the reverse zones among the hosted zones."""
+        return sorted({zone.name for zone in self._kept() or self.zones() if is_reverse(zone.name)})
 
     def look(self, zone: HostedZone, name: str) -> Standing:
         """What is at this name and at that of its owner mark, changes that are still spreading included."""

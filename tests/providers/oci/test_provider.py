@@ -366,10 +366,6 @@ class TestWindows:
 class DistantServer(WireServer):
     """As far away as a cloud: while one call is on its way, others begin. Without that there is nothing to share."""
 
-    def __init__(self, cloud: OCICloud) -> None:
-        super().__init__(cloud)
-        self._server.socket.listen(100)
-
     def answer(self, request: Request) -> Response | None:
         time.sleep(0.05)
         return super().answer(request)
