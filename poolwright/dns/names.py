@@ -120,6 +120,11 @@ def reverse_zone(text: str) -> str:
     )
 
 
+def kind_of(address: Address) -> str:
+    """The kind of record that holds this address."""
+    return "A" if address.version == 4 else "AAAA"  # the two versions there are
+
+
 def longest_suffix(name: str, zones: Iterable[str]) -> str | None:
     """The zone that holds this name: of those that it equals or lies below, the longest. None: it lies in none."""
     holding = (zone for zone in zones if name == zone or name.endswith(f".{zone}"))

@@ -1,10 +1,11 @@
 """The database: SQLite by default, PostgreSQL by URL; transactions that read, and transactions that write."""
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Row, create_engine, event
 from sqlalchemy.engine import make_url
@@ -12,6 +13,9 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
 from poolwright.store.sealing import Sealer
+
+_PATIENCE_SECONDS: Final = 30.0
+"""How long a connection to SQLite waits for others that write."""
 
 
 class DatabaseURLError(ValueError):
@@ -101,14 +105,14 @@ def execute(session: Session, statement: Executable, **values: object) -> Cursor
 def _sqlite_engine(url: str) -> Engine:
     # Parameters are hidden from error messages: they hold sealed secrets, digests of keys and what people wrote.
     engine = create_engine(
-        url, connect_args={"timeout": 30.0, "check_same_thread": False}, pool_size=20, hide_parameters=True
+        url, connect_args={"timeout": _PATIENCE_SECONDS, "check_same_thread": False}, pool_size=20, hide_parameters=True
     )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:
         # The driver's own transaction control starts transactions late and always deferred; ours decides, see _begin.
         connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
+        _keep_a_write_ahead_log(connection)
         # A committed intent must survive a power cut, or a VM could exist that no row knows: full, not normal.
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
@@ -119,3 +123,18 @@ def _sqlite_engine(url: str) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _keep_a_write_ahead_log(connection: sqlite3.Connection) -> None:
+    # The switch is kept in the file, so only the first connections ever make it. Those that make it at the same moment
+    # are told "locked" at once: here SQLite refuses, rather than waits, where two would wait for each other.
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return

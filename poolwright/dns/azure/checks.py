@@ -6,8 +6,8 @@ from fnmatch import fnmatch
 from poolwright.dns.azure.service import AzureDNS
 from poolwright.dns.azure.settings import Settings, Visibility
 from poolwright.dns.azure.zones import Zone, meant, unknown
+from poolwright.dns.base_domain import badly_spelt, outside
 from poolwright.dns.errors import AuthenticationFailed, DNSError
-from poolwright.dns.names import NameProblem, domain_name, longest_suffix
 from poolwright.dns.zones import is_reverse
 from poolwright.domain.findings import Finding
 from poolwright.domain.wording import listed
@@ -18,11 +18,11 @@ def findings(settings: Settings, service: AzureDNS, base_domain: str) -> Sequenc
     try:
         zones = meant(service.zones(), settings)
     except DNSError as problem:
-        return [*_badly_spelt(base_domain), _refused(settings, problem)]
+        return [*badly_spelt(base_domain), _refused(settings, problem)]
     return [
         *_unknown_zones("zones", settings.zones, zones, settings),
         *_unknown_zones("reverse_zones", settings.reverse_zones, zones, settings),
-        *(_badly_spelt(base_domain) or _outside(base_domain, zones)),
+        *(badly_spelt(base_domain) or outside(base_domain, zones, chosen_by="resource_group")),
         *(finding for zone in zones for finding in _permissions(settings, service, zone)),
     ]
 
@@ -50,34 +50,6 @@ def _unknown_zones(setting: str, named: Sequence[str], zones: Sequence[Zone], se
             setting=setting,
             problem=f"There is no {settings.visibility} zone {listed(missing)} in {where}.",
             remedy="Name zones as the portal does, and see that `visibility` and `resource_group` fit.",
-        )
-
-
-def _badly_spelt(base_domain: str) -> list[Finding]:
-    try:
-        domain_name(base_domain)
-    except NameProblem as problem:
-        remedy = "Write a domain name such as vdi.example.org."
-        return [Finding(setting="base_domain", problem=str(problem), remedy=remedy)]
-    return []
-
-
-def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
-    name, forward = domain_name(base_domain), [zone for zone in zones if not is_reverse(zone)]
-    longest = longest_suffix(name, [zone.name for zone in forward])
-    same = [zone for zone in forward if zone.name == longest]
-    if longest is None:
-        names = listed([zone.name for zone in forward]) or "there are none"
-        yield Finding(
-            setting="base_domain",
-            problem=f"{name} lies in none of the zones ({names}).",
-            remedy="Create its zone, name it in `zones`, or choose a base domain in one of them.",
-        )
-    elif len(same) > 1:
-        yield Finding(
-            setting="resource_group",
-            problem=f"{name} lies in several zones of one name: {listed(list(map(str, same)))}.",
-            remedy="Name the resource group of the right one.",
         )
 
 

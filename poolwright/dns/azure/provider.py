@@ -6,13 +6,13 @@ from typing import Any
 from poolwright.dns.azure.addresses import OneName
 from poolwright.dns.azure.checks import findings
 from poolwright.dns.azure.pointers import SubscriptionPointers
-from poolwright.dns.azure.records import ADDRESS_KINDS, RecordSet, addresses_in, kind_of, marks_in
+from poolwright.dns.azure.records import ADDRESS_KINDS, RecordSet, addresses_in, marks_in
 from poolwright.dns.azure.service import AzureDNS as Service
 from poolwright.dns.azure.settings import Settings
 from poolwright.dns.azure.zones import Zone, refuse_unknown, zones_of
-from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
-from poolwright.dns.claims import left_alone, owned_records, refuse_another_controllers
-from poolwright.dns.names import Address, address_of, plain
+from poolwright.dns.base import AddressRecord
+from poolwright.dns.names import Address, address_of
+from poolwright.dns.zoned import Claim, ZonedDNS
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 
@@ -22,7 +22,7 @@ def open_dns_provider(settings: Mapping[str, Any], controller_id: str) -> "Azure
     return AzureDNS(Settings.model_validate(settings), controller_id)
 
 
-class AzureDNS:
+class AzureDNS(ZonedDNS[Zone, Sequence[RecordSet]]):
     """The public or private zones of one subscription. See `poolwright.dns.base`.
 
     The owner mark is metadata of each A, AAAA and PTR record set, and not a TXT record: Azure has no transactions over
@@ -32,64 +32,46 @@ class AzureDNS:
 
     def __init__(self, settings: Settings, controller_id: str) -> None:
         self._settings = settings
-        self._controller_id = controller_id
         self._service = Service(settings)
-        self._zones = zones_of(self._service.zones, settings)
-        self._pointers = SubscriptionPointers(self._service, self._zones)
+        zones = zones_of(self._service.zones, settings)
+        super().__init__(controller_id, zones, SubscriptionPointers(self._service, zones), self._service.operation)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
         with self._service.operation():
             return findings(self._settings, self._service, base_domain)
 
-    def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
-        """See the protocol."""
-        refuse_another_controllers(mark, record, self._controller_id)
-        with self._service.operation():
-            return self._upsert(mark, record)
-
-    def delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address] = ()) -> Changes:
-        """See the protocol."""
-        if mark.controller_id != self._controller_id:
-            return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
-        with self._service.operation():
-            return self._delete(mark, plain(fqdn), addresses)
-
-    def list_owned(self) -> Sequence[OwnedRecord]:
-        """See the protocol."""
-        with self._service.operation():
-            zones = self._zones.read()
-            refuse_unknown(self._settings, zones)
-            return owned_records(claim for zone in zones for claim in self._claims(zone))
-
-    def _upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
-        zone = self._zones.forward(record.fqdn)
-        kept = record.addresses if record.ptr else ()
+    def write_name(self, zone: Zone, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
+        """See base class."""
         removed: list[str] = []
 
         def before_rewriting(ours: Iterable[RecordSet]) -> None:
-            outdated = set(addresses_in(ours)).difference(kept)
-            removed.extend(self._pointers.remove(mark, record.fqdn, outdated))
+            removed.extend(self.remove_outdated_pointers(mark, record, addresses_in(ours)))
 
         OneName(self._service, zone, record.fqdn, mark).write(record, before_rewriting)
-        pointed, notes = self._pointers.write(mark, record)
-        written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
-        return Changes(written=(*written, *pointed), removed=tuple(removed), notes=notes)
+        return tuple(removed)
 
-    def _delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> Changes:
-        found = [(zone, self._service.at(zone, fqdn, ADDRESS_KINDS)) for zone in self._zones.holding(fqdn)]
-        here = {address for _, sets in found for address in addresses_in(sets)}
-        # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
-        removed = [*self._pointers.remove(mark, fqdn, here.union(addresses))]
-        notes: list[str] = []
-        for zone, sets in found:
-            gone, rest = OneName(self._service, zone, fqdn, mark).remove(sets)
-            removed += [f"{fqdn} {' and '.join(gone)}"] if gone else []
-            notes += () if gone else left_alone(fqdn, marks_in(rest))
-        return Changes(removed=tuple(removed), notes=tuple(notes))
+    def look(self, zone: Zone, fqdn: str) -> Sequence[RecordSet]:
+        """See base class."""
+        return self._service.at(zone, fqdn, ADDRESS_KINDS)
 
-    def _claims(self, zone: Zone) -> Iterator[tuple[OwnerMark, str, list[Address]]]:
-        """What bears our mark in a zone: the mark, the name that `delete` takes, and the addresses."""
+    def addresses_there(self, there: Sequence[RecordSet]) -> Iterable[Address]:
+        """See base class."""
+        return addresses_in(there)
+
+    def release(
+        self, zone: Zone, mark: OwnerMark, fqdn: str, there: Sequence[RecordSet]
+    ) -> tuple[str, Sequence[OwnerMark]]:
+        """See base class."""
+        gone, rest = OneName(self._service, zone, fqdn, mark).remove(there)
+        return " and ".join(gone), () if gone else marks_in(rest)
+
+    def refuse_unknown(self, zones: Sequence[Zone]) -> None:
+        """See base class."""
+        refuse_unknown(self._settings, zones)
+
+    def claims(self, zone: Zone) -> Iterator[Claim]:
+        """See base class."""
         for one in self._service.every_set(zone):
             if one.mark is None or one.mark.controller_id != self._controller_id:
                 continue

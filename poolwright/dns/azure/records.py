@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from poolwright.dns.base import AddressRecord
-from poolwright.dns.names import Address, plain
+from poolwright.dns.names import Address, kind_of, plain
 from poolwright.domain.identities import OwnerMark
 
 MARK_KEY: Final = "poolwright"
@@ -83,11 +83,6 @@ def address_sets(mark: OwnerMark, record: AddressRecord) -> Mapping[str, RecordS
 def new(name: str, kind: str, data: Sequence[str], ttl_seconds: int, mark: OwnerMark) -> RecordSet:
     """A record set that bears this mark."""
     return RecordSet(name, kind, tuple(data), ttl_seconds, {MARK_KEY: mark.text()}, etag="")
-
-
-def kind_of(address: Address) -> str:
-    """The kind of record that holds this address."""
-    return "A" if address.version == 4 else "AAAA"  # the two versions there are
 
 
 def addresses_in(sets: Iterable[RecordSet]) -> list[Address]:

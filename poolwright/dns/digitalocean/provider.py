@@ -15,7 +15,7 @@ from poolwright.dns.digitalocean.records import SHORTEST_TTL_SECONDS, Record, Re
 from poolwright.dns.digitalocean.settings import Settings
 from poolwright.dns.digitalocean.standing import Standing, address_of, superfluous
 from poolwright.dns.errors import InvalidSettings, NameTaken, Transient
-from poolwright.dns.names import Address, claimed_name, owner_name, plain
+from poolwright.dns.names import Address, claimed_name, kind_of, owner_name, plain
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 
@@ -51,7 +51,7 @@ class DigitalOceanDNS:
                 raise name_taken(record.fqdn, standing.strangers(mark))
             removed = self._settle(domain, mark, record, standing)
         return Changes(
-            written=tuple(f"{record.fqdn} {_kind(address)} {address}" for address in record.addresses),
+            written=tuple(f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses),
             removed=tuple(f"{one.name} {one.kind} {one.data}" for one in removed),
             notes=_ttl_notes(record),
         )
@@ -124,7 +124,7 @@ class DigitalOceanDNS:
 
     def _add(self, domain: str, mark: OwnerMark, record: AddressRecord, address: Address) -> Record:
         try:
-            return self._records.create(domain, record.fqdn, _kind(address), str(address), _ttl_seconds(record))
+            return self._records.create(domain, record.fqdn, kind_of(address), str(address), _ttl_seconds(record))
         except InvalidSettings:
             self._raise_if_taken(domain, mark, record.fqdn)
             raise
@@ -154,10 +154,6 @@ def _lost(standing: Standing, mark: OwnerMark, foreign: Sequence[Record]) -> Nam
     """The error when a name was not ours any more on a second look."""
     strangers = standing.strangers(mark)
     return name_taken(standing.fqdn, strangers) if strangers or foreign else too_busy(standing.fqdn)
-
-
-def _kind(address: Address) -> str:
-    return "A" if address.version == 4 else "AAAA"
 
 
 def _ttl_seconds(record: AddressRecord) -> int:

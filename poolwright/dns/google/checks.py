@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from poolwright.dns.base_domain import badly_spelt, outside
 from poolwright.dns.errors import AuthenticationFailed, DNSError
 from poolwright.dns.google.service import ENDPOINT, CloudDNS
 from poolwright.dns.google.settings import Settings
 from poolwright.dns.google.zones import Zone, unknown, usable_zones
-from poolwright.dns.names import NameProblem, domain_name, longest_suffix
 from poolwright.dns.zones import is_reverse
 from poolwright.domain.findings import Finding
 from poolwright.domain.wording import listed
@@ -27,11 +27,11 @@ def findings(settings: Settings, service: CloudDNS, base_domain: str) -> Sequenc
     try:
         zones = usable_zones(service.managed_zones(), settings)
     except DNSError as problem:
-        return [*_badly_spelt(base_domain), _refused(settings, problem)]
+        return [*badly_spelt(base_domain), _refused(settings, problem)]
     return [
         *_unknown_zones("zones", settings.zones, zones, settings),
         *_unknown_zones("reverse_zones", settings.reverse_zones, zones, settings),
-        *(_badly_spelt(base_domain) or _outside(base_domain, zones)),
+        *(badly_spelt(base_domain) or outside(base_domain, zones, chosen_by="zones")),
         *(finding for zone in zones for finding in _permissions(service, zone)),
     ]
 
@@ -57,34 +57,6 @@ def _unknown_zones(setting: str, named: Sequence[str], zones: Sequence[Zone], se
             problem=f"The project {settings.project} has no {settings.visibility} managed zone {listed(missing)} that "
             "takes such records.",
             remedy="Name managed zones as `gcloud dns managed-zones list` does, and see that `visibility` fits.",
-        )
-
-
-def _badly_spelt(base_domain: str) -> list[Finding]:
-    try:
-        domain_name(base_domain)
-    except NameProblem as problem:
-        remedy = "Write a domain name such as vdi.example.org."
-        return [Finding(setting="base_domain", problem=str(problem), remedy=remedy)]
-    return []
-
-
-def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
-    name, forward = domain_name(base_domain), [zone for zone in zones if not is_reverse(zone)]
-    longest = longest_suffix(name, [zone.name for zone in forward])
-    same = [zone.resource for zone in forward if zone.name == longest]
-    if longest is None:
-        yield Finding(
-            setting="base_domain",
-            problem=f"{name} lies in none of the managed zones "
-            f"({listed([zone.name for zone in forward]) or 'there are none'}).",
-            remedy="Create its zone, name it in `zones`, or choose a base domain in one of them.",
-        )
-    elif len(same) > 1:
-        yield Finding(
-            setting="zones",
-            problem=f"The managed zones {listed(same)} are all named {longest}, which holds {name}.",
-            remedy="Name the right one in `zones`.",
         )
 
 

@@ -4,13 +4,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
+from poolwright.dns.base import AddressRecord
 from poolwright.dns.claims import (
     ATTEMPTS,
-    left_alone,
     name_taken,
-    owned_records,
-    refuse_another_controllers,
     too_busy,
 )
 from poolwright.dns.errors import DNSError
@@ -22,14 +19,14 @@ from poolwright.dns.google.records import (
     RecordSet,
     address_sets,
     addresses_in,
-    kind_of,
     marks_in,
     same,
 )
 from poolwright.dns.google.service import CloudDNS, Unmet
 from poolwright.dns.google.settings import Settings
 from poolwright.dns.google.zones import Zone, refuse_unknown, zones_of
-from poolwright.dns.names import Address, address_of, claimed_name, plain
+from poolwright.dns.names import Address, address_of, claimed_name
+from poolwright.dns.zoned import Claim, ZonedDNS
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 
@@ -39,7 +36,7 @@ def open_dns_provider(settings: Mapping[str, Any], controller_id: str) -> "Googl
     return GoogleDNS(Settings.model_validate(settings), controller_id)
 
 
-class GoogleDNS:
+class GoogleDNS(ZonedDNS[Zone, Place]):
     """The managed zones of one project. See `poolwright.dns.base`.
 
     Each write is one change, which Cloud DNS carries out as a whole or not at all: it repeats exactly what it replaces
@@ -50,54 +47,30 @@ class GoogleDNS:
     def __init__(self, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         """`clock` gives seconds, for the pace of the project's calls."""
         self._settings = settings
-        self._controller_id = controller_id
         self._service = CloudDNS(settings, clock)
-        self._zones = zones_of(self._service, settings)
-        self._pointers = ProjectPointers(self._service, self._zones)
+        zones = zones_of(self._service, settings)
+        super().__init__(controller_id, zones, ProjectPointers(self._service, zones), self._service.operation)
 
     def check(self, base_domain: str) -> Sequence[Finding]:
         """See the protocol."""
         with self._service.operation():
             return findings(self._settings, self._service, base_domain)
 
-    def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
-        """See the protocol."""
-        refuse_another_controllers(mark, record, self._controller_id)
-        with self._service.operation():
-            zone = self._zones.forward(record.fqdn)
-            removed = self._write(zone, mark, record)
-            pointed, notes = self._pointers.write(mark, record)
-        written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
-        return Changes(written=(*written, *pointed), removed=removed, notes=notes)
+    def look(self, zone: Zone, fqdn: str) -> Place:
+        """See base class."""
+        return self._service.place(zone, fqdn)
 
-    def delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address] = ()) -> Changes:
-        """See the protocol."""
-        if mark.controller_id != self._controller_id:
-            return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
-        with self._service.operation():
-            return self._delete(mark, plain(fqdn), addresses)
+    def addresses_there(self, there: Place) -> Iterable[Address]:
+        """See base class."""
+        return addresses_in(there.at_name)
 
-    def list_owned(self) -> Sequence[OwnedRecord]:
-        """See the protocol."""
-        with self._service.operation():
-            zones = self._zones.read()
-            refuse_unknown(self._settings, zones)
-            return owned_records(claim for zone in zones for claim in self._claims(zone))
+    def refuse_unknown(self, zones: Sequence[Zone]) -> None:
+        """See base class."""
+        refuse_unknown(self._settings, zones)
 
-    def _delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address]) -> Changes:
-        found = [(zone, self._service.place(zone, fqdn)) for zone in self._zones.holding(fqdn)]
-        here = (address for _, place in found for address in addresses_in(place.at_name))
-        # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
-        removed = [*self._pointers.remove(mark, fqdn, {*addresses, *here})]
-        notes: list[str] = []
-        for zone, place in found:
-            kinds, strangers = self._release(zone, mark, place)
-            removed += [f"{fqdn} {kinds}"] if kinds else []
-            notes += left_alone(fqdn, strangers)
-        return Changes(removed=tuple(removed), notes=tuple(notes))
-
-    def _release(self, zone: Zone, mark: OwnerMark, place: Place) -> tuple[str, Sequence[OwnerMark]]:
-        """Remove addresses and mark. Returns what was removed, in words, and the marks of others if nothing was."""
+    def release(self, zone: Zone, mark: OwnerMark, fqdn: str, there: Place) -> tuple[str, Sequence[OwnerMark]]:
+        """See base class."""
+        place = there
         for _ in range(ATTEMPTS):
             if not place.bears(mark):
                 return "", place.marks
@@ -105,13 +78,13 @@ class GoogleDNS:
             try:
                 self._service.change(zone, deletions=(*ours, *place.at_owner))
             except Unmet:
-                place = self._service.place(zone, place.name)
+                place = self._service.place(zone, fqdn)
             else:
                 return " and ".join(one.kind for one in ours) or "owner mark", ()
-        raise too_busy(place.name)
+        raise too_busy(fqdn)
 
-    def _write(self, zone: Zone, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
-        """Write addresses and mark. Returns the PTR records that had to go first, in words."""
+    def write_name(self, zone: Zone, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
+        """See base class."""
         wanted = address_sets(mark, record)
         problem: DNSError = too_busy(record.fqdn)
         removed: tuple[str, ...] = ()
@@ -121,7 +94,7 @@ class GoogleDNS:
             ours = place.bears(mark)
             if not (place.is_free or ours) or place.sets("CNAME"):
                 raise name_taken(record.fqdn, place.marks)
-            removed += self._remove_outdated_pointers(mark, record, place)
+            removed += self.remove_outdated_pointers(mark, record, addresses_in(place.at_name))
             before = (*place.sets(*ADDRESS_KINDS), *place.at_owner)
             if same(before, wanted):
                 return removed
@@ -149,13 +122,8 @@ class GoogleDNS:
             raise too_busy(fqdn) from None
         raise name_taken(fqdn, [])
 
-    def _remove_outdated_pointers(self, mark: OwnerMark, record: AddressRecord, place: Place) -> tuple[str, ...]:
-        kept = record.addresses if record.ptr else ()
-        outdated = set(addresses_in(place.at_name)).difference(kept)
-        return self._pointers.remove(mark, record.fqdn, outdated)
-
-    def _claims(self, zone: Zone) -> Iterator[tuple[OwnerMark, str, list[Address]]]:
-        """What bears our mark in a zone: the mark, the name that `delete` takes, and the addresses."""
+    def claims(self, zone: Zone) -> Iterator[Claim]:
+        """See base class."""
         sets = list(self._service.every_set(zone))
         by_name: dict[str, list[RecordSet]] = {}
         for one in sets:

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from poolwright.dns.base import AddressRecord
-from poolwright.dns.names import Address, owner_name, plain, reverse_name
+from poolwright.dns.names import Address, kind_of, owner_name, plain, reverse_name
 from poolwright.domain.identities import OwnerMark
 
 ADDRESS_KINDS: Final = ("A", "AAAA")
@@ -89,11 +89,6 @@ def without(records: RecordSet, text: str) -> RecordSet | None:
     """The record set with this record taken out of it; None when nothing is left."""
     kept = [one for one in records.data if one.lower() != text]
     return _new(records.name, records.kind, int(records.native["ttl"]), kept) if kept else None
-
-
-def kind_of(address: Address) -> str:
-    """The kind of record that holds this address."""
-    return "A" if address.version == 4 else "AAAA"  # the two versions there are
 
 
 def addresses_in(sets: Iterable[RecordSet]) -> list[Address]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from poolwright.dns.base_domain import badly_spelt, outside
 from poolwright.dns.errors import AuthenticationFailed, DNSError, InvalidSettings
-from poolwright.dns.names import NameProblem, domain_name, longest_suffix, owner_name
+from poolwright.dns.names import owner_name
 from poolwright.dns.oci.records import probe
 from poolwright.dns.oci.service import OCIDNS, Unmet, Zone
 from poolwright.dns.oci.settings import Settings
@@ -21,11 +22,11 @@ def findings(settings: Settings, service: OCIDNS, base_domain: str) -> Sequence[
     try:
         zones = service.usable_zones()
     except DNSError as problem:
-        return [*_badly_spelt(base_domain), _refused(settings, problem)]
+        return [*badly_spelt(base_domain), _refused(settings, problem)]
     return [
         *_unknown_zones("zones", settings.zones, zones, settings),
         *_unknown_zones("reverse_zones", settings.reverse_zones, zones, settings),
-        *(_badly_spelt(base_domain) or _outside(base_domain, zones)),
+        *(badly_spelt(base_domain) or outside(base_domain, zones, chosen_by="view_ocid")),
         *(finding for zone in zones for finding in _permissions(service, zone)),
     ]
 
@@ -63,33 +64,6 @@ def _unknown_zones(setting: str, named: Sequence[str], zones: Sequence[Zone], se
             setting=setting,
             problem=f"The compartment has no {settings.visibility} zone {listed(missing)} that takes records.",
             remedy="Create it as a primary zone, name another one, or see that `visibility` and `view_ocid` fit.",
-        )
-
-
-def _badly_spelt(base_domain: str) -> list[Finding]:
-    try:
-        domain_name(base_domain)
-    except NameProblem as problem:
-        remedy = "Write a domain name such as vdi.example.org."
-        return [Finding(setting="base_domain", problem=str(problem), remedy=remedy)]
-    return []
-
-
-def _outside(base_domain: str, zones: Sequence[Zone]) -> Iterator[Finding]:
-    name, forward = domain_name(base_domain), [zone for zone in zones if not is_reverse(zone)]
-    longest = longest_suffix(name, [zone.name for zone in forward])
-    same = [zone.ocid for zone in forward if zone.name == longest]
-    if longest is None:
-        yield Finding(
-            setting="base_domain",
-            problem=f"{name} lies in no zone ({listed([zone.name for zone in forward]) or 'there are none'}).",
-            remedy="Create its zone, name it in `zones`, or choose a base domain in one of them.",
-        )
-    elif len(same) > 1:
-        yield Finding(
-            setting="view_ocid",
-            problem=f"The zones {listed(same)} are all named {longest}, which holds {name}.",
-            remedy="Name the view of the right one in `view_ocid`.",
         )
 
 

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from poolwright.dns.base import AddressRecord
-from poolwright.dns.names import Address, owner_name, plain, reverse_name
+from poolwright.dns.names import Address, kind_of, owner_name, plain, reverse_name
 from poolwright.domain.identities import OwnerMark
 
 ADDRESS_KINDS: Final = ("A", "AAAA")
@@ -145,11 +145,6 @@ def release(place: Place, leaving: Iterable[Record]) -> list[Operation]:
 def probe(name: str) -> list[Operation]:
     """What the service permits or refuses as it would the real thing, and what changes nothing."""
     return [_operation("PROHIBIT", name, "TXT"), _operation("REMOVE", name, "TXT")]
-
-
-def kind_of(address: Address) -> str:
-    """The kind of record that holds this address."""
-    return "A" if address.version == 4 else "AAAA"  # the two versions there are
 
 
 def addresses_in(records: Iterable[Record]) -> list[Address]:

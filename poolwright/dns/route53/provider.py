@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
 from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers
-from poolwright.dns.names import Address, address_of, claimed_name, longest_suffix, plain
+from poolwright.dns.names import Address, address_of, claimed_name, kind_of, longest_suffix, plain
 from poolwright.dns.route53.checks import findings
 from poolwright.dns.route53.claims import Claim, Claims, Taken
 from poolwright.dns.route53.pointers import AccountPointers
@@ -58,7 +58,7 @@ class Route53DNS:
             except Taken as taken:
                 raise name_taken(record.fqdn, taken.marks) from None
             pointed, notes = self._pointers.write(mark, record)
-        written = (f"{record.fqdn} {_kind(address)} {address}" for address in record.addresses)
+        written = (f"{record.fqdn} {kind_of(address)} {address}" for address in record.addresses)
         return Changes(written=(*written, *pointed), removed=tuple(removed), notes=notes)
 
     def delete(self, mark: OwnerMark, fqdn: str, addresses: Iterable[Address] = ()) -> Changes:
@@ -104,7 +104,7 @@ class Route53DNS:
 def _claim(zone: HostedZone, mark: OwnerMark, record: AddressRecord) -> Claim:
     by_kind: dict[str, list[str]] = {}
     for address in dict.fromkeys(record.addresses):
-        by_kind.setdefault(_kind(address), []).append(str(address))
+        by_kind.setdefault(kind_of(address), []).append(str(address))
     return Claim(
         zone=zone,
         name=record.fqdn,
@@ -127,7 +127,3 @@ def _described(standing: Standing, forward_zones: Sequence[str]) -> tuple[str, S
 
 def _addresses(standing: Standing) -> Sequence[Address]:
     return addresses_of(standing.of_kinds(ADDRESS_TYPES))
-
-
-def _kind(address: Address) -> str:
-    return "A" if address.version == 4 else "AAAA"

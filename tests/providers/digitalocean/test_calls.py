@@ -43,11 +43,15 @@ class TestCalls:
         answer = account.refusal(429, "too_many_requests", "API rate limit exceeded.", {"retry-after": "40"})
         with account.server.fault(answer), pytest.raises(Throttled) as refusal:
             account.open().find(mark_of("a"))
-        assert refusal.value.retry_after_seconds == pytest.approx(40, abs=1)
+        said_seconds = refusal.value.retry_after_seconds
+        assert said_seconds
+        assert said_seconds == pytest.approx(40, abs=5)
         with pytest.raises(Throttled) as refusal:
             account.open("controller-2").list_owned()
         assert account.server.count() == 1
-        assert refusal.value.retry_after_seconds == pytest.approx(40, abs=1)
+        # What is left of the same wait, however long opening another one took here.
+        assert refusal.value.retry_after_seconds
+        assert refusal.value.retry_after_seconds < said_seconds
 
     def test_a_burst_beyond_the_accounts_pace_is_held_back_before_it_is_sent(
         self, account: Account, monkeypatch: pytest.MonkeyPatch
