@@ -1,15 +1,12 @@
 """What the Google provider does beyond the suite: its one change, its zones, its login, its pace and its errors."""
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from pydantic import ValidationError
 
 from poolwright.dns.base import DNSProvider
 from poolwright.dns.errors import (
@@ -25,8 +22,6 @@ from poolwright.dns.errors import (
 from poolwright.dns.google.provider import GoogleDNS
 from poolwright.dns.google.settings import Settings
 from poolwright.dns.registry import open_dns_provider
-from poolwright.domain.autoscale import DNSRegistration
-from poolwright.domain.resources import DNSProviderConfig
 from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, forward, mark_of, marked, record_of
 from tests.dns.google_account import ZONE, GoogleHarness, Rig, empty_project, is_change, serving
 from tests.dns.harness import Seen
@@ -65,26 +60,6 @@ def changed(harness: GoogleHarness) -> list[Mapping[str, Any]]:
 
 def opened(harness: GoogleHarness, **settings: Any) -> DNSProvider:
     return open_dns_provider("google", {**harness.settings(), **settings}, OURS)
-
-
-class TestSettings:
-    def test_the_project_is_enough(self) -> None:
-        found = Settings.model_validate(MINIMAL)
-        assert (found.visibility, found.zones, found.reverse_zones) == ("public", (), ())
-
-    @pytest.mark.parametrize(
-        "wrong",
-        [{"project": "My project"}, {"visibility": "both"}, {"zones": ["vdi.example.org"]}, {"key": "x"}],
-        ids=str,
-    )
-    def test_nonsense_is_refused(self, wrong: dict[str, Any]) -> None:
-        with pytest.raises(ValidationError):
-            Settings.model_validate({**MINIMAL, **wrong})
-
-    def test_no_mistake_tells_the_key(self) -> None:
-        with pytest.raises(ValidationError) as refused:
-            Settings.model_validate({"credentials_json": "key-of-somebody", "nonsense": 1})
-        assert "key-of-somebody" not in str(refused.value)
 
 
 class TestOneChange:
@@ -408,24 +383,3 @@ def _exhaust(provider: DNSProvider) -> None:
 
 def paced(harness: GoogleHarness, clock: Clock) -> GoogleDNS:
     return GoogleDNS(Settings.model_validate(harness.settings()), OURS, clock=clock)
-
-
-class TestPage:
-    """What docs/providers/dns-google.md says is so."""
-
-    def test_its_examples_are_accepted(self) -> None:
-        provider, registration = (yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
-        config = DNSProviderConfig.model_validate(provider)
-        Settings.model_validate(config.settings)
-        assert DNSRegistration.model_validate(registration["dns"]).provider == config.name
-
-    def test_it_tells_every_setting_with_its_default(self) -> None:
-        rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) *\| ", PAGE, re.MULTILINE))
-        for name, field in Settings.model_fields.items():
-            default = "" if field.is_required() else "all" if field.default == () else field.default or "none"
-            assert rows[name].strip("`|") == default, name
-
-    def test_it_tells_every_error(self) -> None:
-        assert {error.__name__ for error in DNSError.__subclasses__()} == set(
-            re.findall(r"^\| `([A-Z]\w+)` \|", PAGE, re.MULTILINE)
-        )
