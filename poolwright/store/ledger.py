@@ -20,7 +20,7 @@ from poolwright.store.engine import fetch
 from poolwright.store.identifiers import new_id
 from poolwright.store.tables import EXISTING, HistoryRow, ServerRow
 
-_SLOTS = select(func.count().label("slots")).where(ServerRow.state.in_(EXISTING))
+_SLOTS = select(func.count().label("slots")).where(EXISTING)
 _ON_PROVIDER = _SLOTS.where(ServerRow.vm_provider == bindparam("name"))
 _OF_AUTOSCALE = _SLOTS.where(ServerRow.autoscale == bindparam("name"))
 
@@ -134,7 +134,7 @@ def lock_hostnames(session: Session) -> set[str]:
     """Every host name that is taken; nobody else gives one out until the transaction ends. Take this lock last."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(_HOSTNAME_LOCK)
-    return set(session.scalars(select(ServerRow.hostname).where(ServerRow.state.in_(EXISTING))))
+    return set(session.scalars(select(ServerRow.hostname).where(EXISTING)))
 
 
 def _new_row(

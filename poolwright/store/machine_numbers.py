@@ -38,7 +38,7 @@ def reserve_another(session: Session, row: ServerRow, first: int, last: int) -> 
 def _lowest_free(session: Session, row: ServerRow, first: int, last: int) -> int:
     numbers = select(ServerRow.machine_number).where(
         ServerRow.provider == row.provider,
-        ServerRow.state.in_(EXISTING),
+        EXISTING,
         ServerRow.machine_number.between(first, last),
     )
     taken = set(session.scalars(numbers))

@@ -1,29 +1,28 @@
 """A pool's servers and queue as planning and placement see them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Row, bindparam, func, select
+from sqlalchemy import Row, bindparam, case, func, select
 from sqlalchemy.orm import Session as Transaction
 
 from poolwright.domain.autoscale import DockerAgentAutoscale
 from poolwright.domain.placement import PlacementRules
 from poolwright.domain.resources import PoolType, Workspace, Zone
-from poolwright.domain.scaling import ServerView, SessionView, WaitingSession
+from poolwright.domain.scaling import ServerView, WaitingSession
 from poolwright.domain.schedules import active_at
 from poolwright.domain.servers import SessionKind, SessionState, Size
 from poolwright.domain.states import ServerState
 from poolwright.store import documents
 from poolwright.store.engine import fetch
-from poolwright.store.tables import EXISTING, DocumentRow, ServerRow, SessionRow
+from poolwright.store.tables import EXISTING, LIVE, DocumentRow, ServerRow, SessionRow
 
-LIVE = (SessionState.ASSIGNED, SessionState.STAGED)
-"""States in which a session holds room on a server."""
-
-# Columns rather than objects, and statements that are built once: in large pools, and in rounds over many pools,
-# SQLAlchemy takes most of the time of a decision.
+# Columns rather than objects, taken by position rather than by name, and statements that are built once: in large
+# pools, and in rounds over many pools, SQLAlchemy takes most of the time of a decision.
+_SERVED = select(func.count()).where(SessionRow.server_id == ServerRow.id).correlate(ServerRow).scalar_subquery()
 _VIEWED = (
     ServerRow.id,
     ServerRow.hostname,
@@ -41,28 +40,26 @@ _VIEWED = (
     ServerRow.config_revision,
     ServerRow.rollout,
     ServerRow.drain_reason,
+    # Of reusable servers, which serve without end, nobody asks it.
+    case((ServerRow.reusable, 0), else_=_SERVED).label("served"),
 )
 """What a `ServerView` takes as it is."""
 _VIEWED_NAMES = tuple(column.key for column in _VIEWED)
 _BESIDE = (ServerRow.pool_type, ServerRow.cores, ServerRow.memory_mib, ServerRow.gpus)
-_OF_POOL = (ServerRow.pool == bindparam("pool"), ServerRow.state.in_(bindparam("states", expanding=True)))
-_SERVERS = select(*_VIEWED, *_BESIDE).where(*_OF_POOL).order_by(ServerRow.created_at, ServerRow.id)
-_IMAGES = select(ServerRow.id, ServerRow.images).where(*_OF_POOL)
+_OF_POOL = ServerRow.pool == bindparam("pool")
+_BY_AGE = select(*_VIEWED, *_BESIDE).where(_OF_POOL).order_by(ServerRow.created_at, ServerRow.id)
+_SERVERS = _BY_AGE.where(EXISTING)
+_RUNNING_SERVERS = _BY_AGE.where(ServerRow.state == ServerState.RUNNING)
+_IMAGES = select(ServerRow.id, ServerRow.images).where(_OF_POOL, EXISTING)
 _LIVE_SESSIONS = select(
     SessionRow.server_id, SessionRow.user, SessionRow.kind, SessionRow.state, SessionRow.workspace
-).where(SessionRow.pool == bindparam("pool"), SessionRow.state.in_(LIVE))
-_SERVED = (
-    select(SessionRow.server_id, func.count().label("served"))
-    .join(ServerRow, ServerRow.id == SessionRow.server_id)
-    .where(*_OF_POOL)
-    .group_by(SessionRow.server_id)
-)
+).where(SessionRow.pool == bindparam("pool"), LIVE)
 _QUEUE = (
     select(SessionRow)
     .where(SessionRow.pool == bindparam("pool"), SessionRow.state == SessionState.QUEUED)
     .order_by(SessionRow.priority.desc(), SessionRow.requested_at, SessionRow.id)
 )
-_WAITING = _QUEUE.with_only_columns(
+_WAITING = (
     SessionRow.id,
     SessionRow.user,
     SessionRow.kind,
@@ -71,8 +68,9 @@ _WAITING = _QUEUE.with_only_columns(
     SessionRow.zone,
     SessionRow.workspace,
 )
+_WAITING_OF_POOL = _QUEUE.with_only_columns(*_WAITING)
+_waiting_columns = attrgetter(*(column.key for column in _WAITING))
 _SERVER_VIEWS = TypeAdapter(tuple[ServerView, ...])
-_SESSION_VIEWS = TypeAdapter(list[SessionView])
 _NO_SIZE = Size()
 
 
@@ -80,51 +78,38 @@ def waiting_sessions(
     tx: Transaction, pool: str, queued: Sequence[SessionRow] | None = None
 ) -> tuple[WaitingSession, ...]:
     """The pool's queue, or these rows of it, in the order in which it is served."""
-    rows: Sequence[Any] = fetch(tx, _WAITING, pool=pool) if queued is None else queued
-    workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
+    rows: Sequence[Any] = (
+        fetch(tx, _WAITING_OF_POOL, pool=pool) if queued is None else [_waiting_columns(row) for row in queued]
+    )
+    workspaces = _workspaces(tx, {workspace for *_, workspace in rows if workspace})
     return tuple(
         WaitingSession(
-            id=row.id,
-            user=row.user,
-            kind=SessionKind(row.kind),
-            requested_at=row.requested_at,
-            priority=row.priority,
-            zone=_zone_of(row.workspace, workspaces) or row.zone,
-            workspace=row.workspace,
-            image=workspaces[row.workspace].image if row.workspace else None,
-            size=_size_of(row.workspace, workspaces),
+            id=session_id,
+            user=user,
+            kind=SessionKind(kind),
+            requested_at=requested_at,
+            priority=priority,
+            zone=_zone_of(workspace, workspaces) or zone,
+            workspace=workspace,
+            image=workspaces[workspace].image if workspace else None,
+            size=_size_of(workspace, workspaces),
         )
-        for row in rows
+        for session_id, user, kind, requested_at, priority, zone, workspace in rows
     )
 
 
-def pool_servers(
-    tx: Transaction, pool: str, now: datetime, states: Iterable[ServerState] | None = None
-) -> tuple[ServerView, ...]:
-    """The pool's servers as planning and placement see them, deleted ones left out."""
-    chosen = {"pool": pool, "states": EXISTING if states is None else list(states)}
-    rows = fetch(tx, _SERVERS, **chosen)
+def pool_servers(tx: Transaction, pool: str, now: datetime, *, only_running: bool = False) -> tuple[ServerView, ...]:
+    """The pool's servers as planning and placement see them, deleted ones left out. `served` is counted only of those
+    that are not reusable."""
+    rows = fetch(tx, _RUNNING_SERVERS if only_running else _SERVERS, pool=pool)
     if not rows:
         return ()
     live = _live_by_server(tx, pool)
-    served = {row.server_id: row.served for row in fetch(tx, _SERVED, **chosen)}
-    agents = any(row.pool_type == PoolType.DOCKER_AGENT for row in rows)
-    images = {row.id: row.images for row in fetch(tx, _IMAGES, **chosen)} if agents else {}
-    asleep = _asleep_agents(tx, pool, now) if agents else set()
-    # All at once, here too.
-    return _SERVER_VIEWS.validate_python(
-        [
-            dict(
-                zip(_VIEWED_NAMES, row, strict=False),
-                sessions=live.get(row.id, ()),
-                served=served.get(row.id, 0),
-                size=_size(row) if agents else _NO_SIZE,
-                images=images.get(row.id, ()),
-                accepts_sessions=row.autoscale not in asleep,
-            )
-            for row in rows
-        ]
-    )
+    views = [dict(zip(_VIEWED_NAMES, row, strict=False), sessions=live.get(row[0], ())) for row in rows]
+    if rows[0].pool_type == PoolType.DOCKER_AGENT:
+        _complete_agents(tx, pool, now, rows, views)
+    # All at once: one by one their validation would take as long as the database.
+    return _SERVER_VIEWS.validate_python(views)
 
 
 def placement_rules(tx: Transaction, pool: str) -> PlacementRules:
@@ -143,25 +128,26 @@ def queued_rows(tx: Transaction, pool: str) -> list[SessionRow]:
     return list(tx.scalars(_QUEUE, {"pool": pool}))
 
 
-def _live_by_server(tx: Transaction, pool: str) -> dict[str, tuple[SessionView, ...]]:
-    rows = fetch(tx, _LIVE_SESSIONS, pool=pool)
-    workspaces = _workspaces(tx, {row.workspace for row in rows if row.workspace})
-    # All at once: one by one their validation would take as long as the database.
-    views = _SESSION_VIEWS.validate_python(
-        [
-            {
-                "user": row.user,
-                "kind": row.kind,
-                "staged": row.state == SessionState.STAGED,
-                "size": _size_of(row.workspace, workspaces),
-            }
-            for row in rows
-        ]
-    )
-    grouped: dict[str, list[SessionView]] = {}
+def _live_by_server(tx: Transaction, pool: str) -> Mapping[str, Sequence[dict[str, Any]]]:
+    rows: Sequence[Any] = fetch(tx, _LIVE_SESSIONS, pool=pool)
+    workspaces = _workspaces(tx, {workspace for *_, workspace in rows if workspace})
+    views: dict[str, list[dict[str, Any]]] = {}
+    for server_id, user, kind, state, workspace in rows:
+        size = _size_of(workspace, workspaces)
+        view = {"user": user, "kind": kind, "staged": state == SessionState.STAGED, "size": size}
+        views.setdefault(server_id, []).append(view)
+    return views
+
+
+def _complete_agents(
+    tx: Transaction, pool: str, now: datetime, rows: Sequence[Row[Any]], views: Sequence[dict[str, Any]]
+) -> None:
+    images = {row.id: row.images for row in fetch(tx, _IMAGES, pool=pool)}
+    asleep = _asleep_agents(tx, pool, now)
     for row, view in zip(rows, views, strict=True):
-        grouped.setdefault(row.server_id, []).append(view)
-    return {server_id: tuple(views) for server_id, views in grouped.items()}
+        view["size"] = Size(cores=row.cores, memory_mib=row.memory_mib, gpus=row.gpus)
+        view["images"] = images.get(row.id, ())
+        view["accepts_sessions"] = row.autoscale not in asleep
 
 
 def _workspaces(tx: Transaction, names: set[str]) -> Mapping[str, Workspace]:
@@ -195,7 +181,3 @@ def _asleep_agents(tx: Transaction, pool: str, now: datetime) -> set[str | None]
             if not config.enabled or not active_at(config.schedules, now).active:
                 asleep.add(row.name)
     return asleep
-
-
-def _size(row: Row[Any]) -> Size:
-    return Size(cores=row.cores, memory_mib=row.memory_mib, gpus=row.gpus)

@@ -10,14 +10,13 @@ from poolwright.domain.base import Model
 from poolwright.domain.placement import assign_queue
 from poolwright.domain.resources import Pool, PoolType, StagingPermissions
 from poolwright.domain.servers import Session, SessionKind, SessionState
-from poolwright.domain.states import ServerState
 from poolwright.store import documents
 from poolwright.store.identifiers import new_id
-from poolwright.store.pool_views import LIVE, placement_rules, pool_servers, queued_rows, waiting_sessions
+from poolwright.store.pool_views import placement_rules, pool_servers, queued_rows, waiting_sessions
 from poolwright.store.servers import lock_pool
 from poolwright.store.session_accounts import forget_accounts, make_account
 from poolwright.store.staging import drop_stale, take_staged, tend_staging
-from poolwright.store.tables import ServerAssignmentRow, SessionRow
+from poolwright.store.tables import LIVE, ServerAssignmentRow, SessionRow
 
 
 class UnknownSession(LookupError):
@@ -92,7 +91,7 @@ def _serve_queue(tx: Transaction, pool: str, now: datetime) -> list[str]:
     waiting_rows = [row for row in queued if row not in handed_over]
     if not waiting_rows:
         return [row.id for row in handed_over]
-    views = pool_servers(tx, pool, now, (ServerState.RUNNING,))
+    views = pool_servers(tx, pool, now, only_running=True)
     result = assign_queue(
         waiting_sessions(tx, pool, waiting_rows),
         views,
@@ -129,7 +128,7 @@ def end_session(tx: Transaction, session_id: str, reason: str, now: datetime) ->
 
 def end_sessions_of_server(tx: Transaction, server_id: str, reason: str, now: datetime) -> int:
     """End every live session of a server that is lost or deleted on purpose. Returns how many."""
-    condition = (SessionRow.server_id == server_id, SessionRow.state.in_(LIVE))
+    condition = (SessionRow.server_id == server_id, LIVE)
     ids = list(tx.scalars(select(SessionRow.id).where(*condition)))
     if ids:
         ended = {"state": SessionState.ENDED, "ended_at": now, "end_reason": reason}
@@ -141,7 +140,7 @@ def end_sessions_of_server(tx: Transaction, server_id: str, reason: str, now: da
 def live_sessions(tx: Transaction, server_id: str) -> int:
     """How many sessions hold room on this server."""
     query = select(func.count()).select_from(SessionRow)
-    return tx.scalar(query.where(SessionRow.server_id == server_id, SessionRow.state.in_(LIVE))) or 0
+    return tx.scalar(query.where(SessionRow.server_id == server_id, LIVE)) or 0
 
 
 def get_session(tx: Transaction, session_id: str) -> Session:

@@ -89,7 +89,7 @@ def take_staged(tx: Transaction, row: SessionRow, now: datetime) -> bool:
 def _refill(tx: Transaction, staging: Staging, workspace: Workspace, missing: int, now: datetime) -> None:
     servers = [
         server
-        for server in pool_servers(tx, staging.pool, now, (ServerState.RUNNING,))
+        for server in pool_servers(tx, staging.pool, now, only_running=True)
         if server.zone == staging.zone and staging.autoscale in (None, server.autoscale)
     ]
     wishes = [

@@ -1,11 +1,14 @@
 """The tables. Migrations, not this file, change a database that exists."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     Boolean,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -17,15 +20,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    literal_column,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from poolwright.domain.servers import SessionState
 from poolwright.domain.states import ServerState
-
-EXISTING = tuple(state for state in ServerState if state is not ServerState.DELETED)
-"""States of rows that count. Ask for these and not for "not deleted": only so an index leaves out the many rows of the
-past."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -321,3 +322,16 @@ class APIKeyRow(Table):
     digest: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+def _in(column: Mapped[str], states: Iterable[StrEnum]) -> ColumnElement[bool]:
+    # In the text of the statement: SQLAlchemy writes a list of parameters out anew for each execution, which takes
+    # longer than most statements do.
+    return column.in_([literal_column(f"'{state}'") for state in states])
+
+
+EXISTING = _in(ServerRow.state, (state for state in ServerState if state is not ServerState.DELETED))
+"""Servers that count. Ask for these and not for "not deleted": only so an index leaves out the many of the past."""
+
+LIVE = _in(SessionRow.state, (SessionState.ASSIGNED, SessionState.STAGED))
+"""Sessions that hold room on a server."""
