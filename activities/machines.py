@@ -1,7 +1,7 @@
 """Activities on a server's VM. Each asks the provider once; waiting is the retry of an activity that says "not yet"."""
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 from temporalio import activity
@@ -32,6 +32,8 @@ from poolwright.store.servers import lock_server, note, transition
 from poolwright.store.tables import ServerRow
 
 _SLOWEST_POLL_SECONDS = 30.0
+_TOKENS_LAST = timedelta(hours=1)
+"""Much shorter than any vendor remembers them: OCI for a day, EC2 for a day after the instance has ended."""
 
 
 class MachineActivities:
@@ -72,7 +74,7 @@ class MachineActivities:
         with boundary(self._store, settings_are_final=True):
             vm_provider, _, reference = self._where(server_id)
             try:
-                vm = self._accounts.provider(vm_provider).get(reference or "")
+                vm = self._accounts.provider(vm_provider).get(reference or "", waiting=True)
             except NotFound:
                 # Lists and reads of a cloud lag behind its creations; the boot deadline bounds this.
                 raise self._not_yet("the provider does not show the VM yet") from None
@@ -128,6 +130,7 @@ class MachineActivities:
             return row.vm_provider or "", VMSpec(
                 mark=OwnerMark(controller_id=controller_id(tx), server_id=server_id),
                 token=_token(row),
+                token_suffices=token_suffices(row, now()),
                 hostname=row.hostname,
                 startup_script=script,
                 place=row.place,
@@ -192,6 +195,15 @@ class MachineActivities:
             retry_in_seconds=seconds_to_next_try(_SLOWEST_POLL_SECONDS),
             expected=True,
         )
+
+
+def token_suffices(row: ServerRow, at: datetime) -> bool:
+    """Whether all that was ever asked for this server bore the token that it has now, and no vendor has forgotten it.
+
+    What the token is made from only changes together with the reference. The age is that of the row, not of the first
+    creation: a store that was restored from a copy may know nothing of a VM that was made long ago.
+    """
+    return row.provider_reference is None and at - row.created_at < _TOKENS_LAST
 
 
 def _token(row: ServerRow) -> str:

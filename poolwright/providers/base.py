@@ -46,6 +46,10 @@ class VMSpec(Model):
     mark: OwnerMark
     token: str
     """Idempotency token: the same for every repeat of this attempt, another for the next attempt or place."""
+    token_suffices: bool = False
+    """True: whatever was asked for this server was asked with this token and less than an hour ago. Where the API
+    itself gives the same VM for the same token, and refuses the token where anything else is asked for than before, no
+    VM has to be searched for before the creation."""
     hostname: str
     startup_script: SecretStr
     """Rendered; carries the check-in token. Empty for none."""
@@ -137,8 +141,12 @@ class Provider(Protocol):
         """
         ...
 
-    def get(self, reference: str) -> VM:
-        """The VM with this reference. Raises `NotFound` only when the provider said that it does not exist."""
+    def get(self, reference: str, *, waiting: bool = False) -> VM:
+        """The VM with this reference. Raises `NotFound` only when the provider said that it does not exist.
+
+        `waiting`: the caller asks again and again until it runs, so that it may be told what was seen two seconds ago,
+        and one call may answer all who wait. Otherwise the answer is from a call that began after this one.
+        """
         ...
 
     def list_owned(self) -> Sequence[VM]:

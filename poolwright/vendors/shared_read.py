@@ -65,8 +65,7 @@ class SharedRead(Generic[Key, Value]):
 
     def _ask(self, asking: _Reader[Key, Value], batch: list[_Reader[Key, Value]]) -> None:
         try:
-            keys = frozenset(reader.key for reader in batch)
-            found = self._many(keys) if len(keys) > 1 else {key: self._one(key) for key in keys}
+            found = self._found(frozenset(reader.key for reader in batch))
         except BaseException as error:  # noqa: BLE001 (it is raised in each thread that asked)
             for reader in batch:
                 reader.answer.set_exception(error)
@@ -76,6 +75,9 @@ class SharedRead(Generic[Key, Value]):
         for reader in batch:
             if reader is not asking:
                 reader.turn.set_result(None)
+
+    def _found(self, keys: frozenset[Key]) -> Mapping[Key, Value | None]:
+        return self._many(keys) if len(keys) > 1 else {key: self._one(key) for key in keys}
 
     def _tell(self, reader: _Reader[Key, Value], found: Mapping[Key, Value | None]) -> None:
         try:

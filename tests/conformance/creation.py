@@ -59,6 +59,12 @@ class Creation(Account):
         assert provider.create(spec_of("a")).reference == first.reference
         assert _references(harness, provider, mark_of("a")) == {first.reference}
 
+    def test_a_repeat_whose_token_suffices_gives_the_same_vm(self, harness: Harness, provider: Provider) -> None:
+        first = provider.create(spec_of("a", token_suffices=True))
+        repeats = [opened.create(spec_of("a", token_suffices=True)) for opened in (provider, harness.open(OURS))]
+        assert {vm.reference for vm in repeats} == {first.reference}
+        assert _references(harness, provider, mark_of("a")) == {first.reference}
+
     def test_a_repeat_by_another_worker_gives_the_same_vm(self, harness: Harness, provider: Provider) -> None:
         first = provider.create(spec_of("a"))
         another = harness.open(OURS)
@@ -116,6 +122,16 @@ class LostResponses(Account):
         until_running(harness, provider, vm)
 
     @needs(Fault.LOST_RESPONSE)
+    def test_a_token_that_suffices_adopts_the_vm_after_a_lost_response(
+        self, harness: Harness, provider: Provider
+    ) -> None:
+        spec = spec_of("a", token_suffices=True)
+        with harness.provoke(Fault.LOST_RESPONSE), pytest.raises(Transient):
+            provider.create(spec)
+        vm = harness.open(OURS).create(spec)
+        assert _references(harness, provider, mark_of("a")) == {vm.reference}
+
+    @needs(Fault.LOST_RESPONSE)
     def test_a_vm_whose_response_was_lost_is_deleted_by_its_mark(self, harness: Harness, provider: Provider) -> None:
         _create_and_lose_the_response(harness, provider)
         until_found(harness, provider, mark_of("a"))
@@ -129,6 +145,16 @@ class LostResponses(Account):
             assert provider.find(mark_of("a")) is None
             assert provider.list_owned() == []
             assert provider.create(spec_of("a")).reference == first.reference
+        assert _references(harness, provider, mark_of("a")) == {first.reference}
+
+    @needs(Fault.STALE_LIST)
+    def test_a_token_that_suffices_makes_no_second_vm_while_lists_lag_behind(
+        self, harness: Harness, provider: Provider
+    ) -> None:
+        spec = spec_of("a", token_suffices=True)
+        with harness.provoke(Fault.STALE_LIST):
+            first = provider.create(spec)
+            assert provider.create(spec).reference == first.reference
         assert _references(harness, provider, mark_of("a")) == {first.reference}
 
     @needs(Fault.STALE_LIST)

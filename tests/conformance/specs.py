@@ -22,12 +22,19 @@ def mark_of(server_id: str, controller_id: str = OURS) -> OwnerMark:
 
 
 def spec_of(
-    server_id: str, *, attempt: int = 1, controller_id: str = OURS, place: str | None = None, script: str = SCRIPT
+    server_id: str,
+    *,
+    attempt: int = 1,
+    controller_id: str = OURS,
+    place: str | None = None,
+    script: str = SCRIPT,
+    token_suffices: bool = False,
 ) -> VMSpec:
     """What is asked for a server: the same for the same arguments."""
     return VMSpec(
         mark=mark_of(server_id, controller_id),
         token=f"{controller_id}-{server_id}-{attempt}-{place}",
+        token_suffices=token_suffices,
         hostname=f"host-{server_id}",
         startup_script=SecretStr(script),
         place=place,

@@ -31,6 +31,11 @@ def is_leaving(instance: "InstanceTypeDef") -> bool:
     return instance["State"]["Name"] == "shutting-down"
 
 
+def is_pending(instance: "InstanceTypeDef") -> bool:
+    """Whether it boots."""
+    return instance["State"]["Name"] == "pending"
+
+
 def is_spot(instance: "InstanceTypeDef") -> bool:
     """Whether EC2 may take it back."""
     return instance.get("InstanceLifecycle") == "spot"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from poolwright.domain.base import Model
 from poolwright.providers.aws.calls import Calls
-from poolwright.providers.aws.instances import is_spot
+from poolwright.providers.aws.instances import is_pending, is_spot
 from poolwright.providers.aws.marks import SERVER_TAG, in_portions, made_for, mark_in, owned_by
 from poolwright.vendors.shared_read import SharedRead
+from poolwright.vendors.shared_wait import SharedWait
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import FilterTypeDef, InstanceTypeDef
@@ -36,6 +37,7 @@ class Inventory:
     def __init__(self, calls: Calls, controller_id: str, clock: Callable[[], float]) -> None:
         self._calls, self._controller_id, self._clock = calls, controller_id, clock
         self._by_reference = SharedRead(calls.instance, self._instances_by_reference)
+        self._awaited = SharedWait(calls.instance, self._instances_by_reference, is_awaited=is_pending, clock=clock)
         self._by_server = SharedRead(self._instances_of_one, self._instances_by_server)
         self._belongings = SharedRead(self._belongings_of_one, self._belongings_by_server)
         self._terminations = SharedRead(self._terminate_one, self._terminate_all)
@@ -45,9 +47,16 @@ class Inventory:
         self._noticed_at: float | None = None
         self._notices_lock = threading.Lock()
 
-    def instance(self, reference: str) -> "InstanceTypeDef | None":
-        """The instance with this id, whoever owns it and however long it has ended, as long as EC2 shows it."""
-        return self._by_reference.read(reference)
+    def instance(self, reference: str, *, waiting: bool = False) -> "InstanceTypeDef | None":
+        """The instance with this id, whoever owns it and however long it has ended, as long as EC2 shows it.
+
+        `waiting`: as it was at most two seconds ago.
+        """
+        return (self._awaited if waiting else self._by_reference).read(reference)
+
+    def told_of(self, instance: "InstanceTypeDef") -> None:
+        """Say what the answer to its creation tells of an instance."""
+        self._awaited.tell(instance["InstanceId"], instance)
 
     def instances_of(self, server_id: str) -> "Sequence[InstanceTypeDef]":
         """The instances made for this server, the oldest first, those that have ended included."""

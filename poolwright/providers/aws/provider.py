@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import SecretStr
@@ -83,23 +84,18 @@ class AWSProvider:
         if spec.mark.controller_id != self._controller_id:
             raise InvalidSettings(f"{spec.mark.text()} is not of controller {self._controller_id}; open its provider")
         self._requests.to_send(spec)
+        if spec.token_suffices:
+            # What its token has made with other words, such as a script rendered anew, has to be searched for.
+            with suppress(Conflict):
+                return self._launched(spec, [])
         made = self._inventory.instances_of_lately(spec.mark.server_id)
         if living := [one for one in made if not is_terminated(one)]:
             return self._adopted(min(living, key=is_leaving))
-        if self._key_pair:
-            self._key_pair.ensure(self._calls)
-        used = [one["ClientToken"] for one in made if "ClientToken" in one]
-        for _ in range(_MOST_DEATHS):
-            request = self._requests.to_send(spec, used)
-            instance = self._run(spec, request)
-            if not is_terminated(instance):
-                return self._adopted(instance)
-            used.append(request["ClientToken"])
-        raise Conflict(f"{_MOST_DEATHS} instances for {spec.name} have ended; it needs a new attempt")
+        return self._launched(spec, [one["ClientToken"] for one in made if "ClientToken" in one])
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:
         """See the protocol. An instance that ended without being asked to is `BROKEN`, as long as EC2 shows it."""
-        instance = self._inventory.instance(reference)
+        instance = self._inventory.instance(reference, waiting=waiting)
         ours = instance and mark_of(instance, self._controller_id)
         if not instance or not ours:
             raise NotFound(
@@ -143,6 +139,19 @@ class AWSProvider:
         """See the protocol. Windows takes some minutes for it."""
         self.get(reference)
         return decrypted_password(self._settings, self._calls.password_data(reference))
+
+    def _launched(self, spec: VMSpec, used: list[str]) -> VM:
+        """The instance of the first token that is not `used` and whose instance, if it has made one, has not ended."""
+        if self._key_pair:
+            self._key_pair.ensure(self._calls)
+        for _ in range(_MOST_DEATHS):
+            request = self._requests.to_send(spec, used)
+            instance = self._run(spec, request)
+            if not is_terminated(instance):
+                self._inventory.told_of(instance)
+                return self._adopted(instance)
+            used.append(request["ClientToken"])
+        raise Conflict(f"{_MOST_DEATHS} instances for {spec.name} have ended; it needs a new attempt")
 
     def _run(self, spec: VMSpec, request: Any) -> "InstanceTypeDef":
         try:

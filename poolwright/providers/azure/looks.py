@@ -1,6 +1,7 @@
 """Looks at the account that are shared by all threads: many questions, few calls."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from poolwright.domain.identities import OwnerMark, machine_name
@@ -22,6 +23,7 @@ from poolwright.providers.azure.reading import (
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.base import VM, VMState
 from poolwright.vendors.shared_read import SharedRead
+from poolwright.vendors.shared_wait import SharedWait
 
 
 class _Question(NamedTuple):
@@ -40,15 +42,22 @@ class Looks:
     Everything raises `TooFast` or the SDK's errors.
     """
 
-    def __init__(self, client: Client, settings: Settings, controller_id: str) -> None:
+    def __init__(
+        self, client: Client, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`clock` gives seconds."""
         self._client, self._settings, self._controller_id = client, settings, controller_id
         self._vms: SharedRead[_Question, _Seen] = SharedRead(self._look_at, self._look_at_many)
+        self._awaited: SharedWait[_Question, _Seen] = SharedWait(
+            self._look_at, self._look_at_many, is_awaited=_is_pending, clock=clock
+        )
         self._remains: SharedRead[OwnerMark, Remains] = SharedRead(self._remains_of, self._remains_of_many)
         self._once_listed: set[OwnerMark] = set()
 
-    def vm(self, name: str) -> VM | None:
-        """The VM of this name; None if Azure said that there is none, or it is not ours."""
-        seen = self._vms.read(_Question(name, by_list_alone=False))
+    def vm(self, name: str, *, waiting: bool = False) -> VM | None:
+        """The VM of this name; None if Azure said that there is none, or it is not ours. `waiting`: as it was at most
+        two seconds ago."""
+        seen = (self._awaited if waiting else self._vms).read(_Question(name, by_list_alone=False))
         return seen.vm if seen else None
 
     def search(self, mark: OwnerMark) -> VM | None:
@@ -75,10 +84,14 @@ class Looks:
             found.append(told)
         return found
 
-    def told(self, vm: Resource) -> VM | None:
-        """The VM as the protocol has it, without addresses; None if it is not ours."""
+    def made(self, vm: Resource) -> VM | None:
+        """A VM as the answer to its creation tells of it, without addresses; None if it is not ours."""
         mark = self._our_mark(vm)
-        return self._told(vm, mark, NO_NETWORK) if mark else None
+        if mark is None:
+            return None
+        told = self._told(vm, mark, NO_NETWORK)
+        self._awaited.tell(_Question(told.reference, by_list_alone=False), _Seen(told))
+        return told
 
     def _look_at(self, question: _Question) -> _Seen:
         vm = self._client.vm(question.name)
@@ -169,6 +182,10 @@ class Looks:
         return vm_from(
             vm, mark, network, public=self._settings.assign_public_ip, has_places=len(self._settings.places) > 1
         )
+
+
+def _is_pending(seen: _Seen) -> bool:
+    return seen.vm is not None and seen.vm.state is VMState.PENDING
 
 
 def _left_alone(mark: OwnerMark, remains: Remains) -> VM:

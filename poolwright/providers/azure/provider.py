@@ -1,5 +1,6 @@
 """The provider protocol on Azure's VMs."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -33,10 +34,11 @@ def open_provider(settings: Mapping[str, Any], controller_id: str) -> "AzureProv
 class AzureProvider:
     """VMs of one controller in one resource group. A VM's reference is its name, which comes from its mark."""
 
-    def __init__(self, settings: Settings, controller_id: str) -> None:
+    def __init__(self, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
         self._settings, self._controller_id = settings, controller_id
         self._client = Client(settings)
-        self._looks = Looks(self._client, settings, controller_id)
+        self._looks = Looks(self._client, settings, controller_id, clock=clock)
 
     def capabilities(self) -> Capabilities:
         """Windows' scripts are run through the VM agent; Linux takes them at creation. Azure's API does not announce
@@ -80,15 +82,15 @@ class AzureProvider:
             made = self._client.create_vm(spec.name, request)
         if made is None:
             return self._adopted(spec)
-        vm = self._looks.told(made)
+        vm = self._looks.made(made)
         if vm is None:
             raise Conflict(f"{spec.name} was made without its tags; see whether a policy of Azure removes them")
         return vm
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:
         """See the protocol. A VM that was asked for alone also tells that it is stopped; lists do not know."""
         with self._asking(f"reading {reference}"):
-            vm = self._looks.vm(reference)
+            vm = self._looks.vm(reference, waiting=waiting)
         if vm is None:
             raise NotFound(
                 f"{reference} does not exist in {self._settings.resource_group}; it was deleted, "

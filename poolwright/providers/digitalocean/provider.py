@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark, machine_name
-from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
+from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec
 from poolwright.providers.digitalocean import requests
 from poolwright.providers.digitalocean.attachments import Attachments
 from poolwright.providers.digitalocean.checks import check
@@ -45,7 +45,6 @@ class DigitalOceanProvider:
         self._clock = clock
         self._missed = Memory[str, float]()
         """Server -> when a search that found nothing for it began."""
-        self._ready = Memory[str, bool]()
         """References of droplets that `get` said to run."""
         self._made = Memory[str, int]()
         """Server -> number of the droplet that this process made: lists may lag behind a creation."""
@@ -101,15 +100,12 @@ class DigitalOceanProvider:
             kept = self._settled(spec.mark, made)
             return self._droplets.report(kept or made, spec.mark)
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:
         """See the protocol. Raises `Conflict` for a droplet of ours that was renamed."""
         with translated():
             number = _number_of(reference)
-            # Whoever waits for it is answered by a list of a moment ago; once it was said to run, by fresh ones.
-            waiting = self._listed(self._droplets.recent(), number)
-            if waiting and not self._ready.get(reference):
-                return self._owned(waiting, reference)
-            droplet = self._listed(self._droplets.listing(), number) or self._droplets.get(number)
+            seen = self._listed(self._droplets.recent(), number) if waiting else None
+            droplet = seen or self._listed(self._droplets.listing(), number) or self._droplets.get(number)
             return self._owned(droplet, reference)
 
     def list_owned(self) -> Sequence[VM]:
@@ -153,10 +149,7 @@ class DigitalOceanProvider:
         if droplet is None or mark is None:
             self._refuse_renamed(droplet)
             raise NotFound(f"droplet {reference} does not exist; it was deleted, or is not of this controller")
-        vm = self._droplets.report(droplet, mark)
-        if vm.state is not VMState.PENDING and vm.address:
-            self._ready.put(reference, True)
-        return vm
+        return self._droplets.report(droplet, mark)
 
     def _make(self, spec: VMSpec) -> Droplet:
         with creating():

@@ -1,6 +1,7 @@
 """The provider protocol on Google Compute Engine."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import SecretStr
@@ -27,11 +28,12 @@ def open_provider(settings: Mapping[str, Any], controller_id: str) -> "GCPProvid
 class GCPProvider:
     """One controller's VMs in one project. A VM's reference is its zone, its name and the id of the request for it."""
 
-    def __init__(self, settings: Settings, controller_id: str) -> None:
+    def __init__(self, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
         self._settings = settings
         self._controller_id = controller_id
         self._compute = Compute(settings)
-        self._reading = Reading(self._compute, settings, controller_id)
+        self._reading = Reading(self._compute, settings, controller_id, clock=clock)
         self._creation = Creation(self._compute, settings)
         self._deletion = Deletion(self._compute, self._reading)
 
@@ -69,14 +71,16 @@ class GCPProvider:
         # Within a zone the name keeps it the only one; an earlier attempt may have made it in another.
         existing = self.find(spec.mark) if len(self._settings.zones) > 1 else None
         if existing is None:
-            return self._creation.run(spec, place)
+            made = self._creation.run(spec, place)
+            self._reading.told_of(made)
+            return made
         if existing.state is VMState.DELETING:
             raise Conflict(f"{existing.reference} is still being deleted; {spec.name} is created when it is gone")
         return existing
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:
         """See the protocol. A VM whose creation failed is `BROKEN` from then on, although there never was one."""
-        vm = self._reading.vm(reference)
+        vm = self._reading.vm(reference, waiting=waiting)
         if vm is None:
             raise NotFound(f"{reference} does not exist; it was deleted, or is not of this controller")
         return vm

@@ -1,5 +1,6 @@
 """What exists of this controller's: read together where many ask at once."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from poolwright.providers.gcp.names import UNLABELLED, Reference, can_be_marked,
 from poolwright.providers.gcp.settings import Settings
 from poolwright.providers.gcp.sightings import vm_of, vm_of_creation, was_taken_back
 from poolwright.vendors.shared_read import SharedRead
+from poolwright.vendors.shared_wait import SharedWait
 
 Found = TypeVar("Found")
 
@@ -20,11 +22,22 @@ Found = TypeVar("Found")
 class Reading:
     """One controller's VMs and disks in one project. Threads may share it."""
 
-    def __init__(self, compute: Compute, settings: Settings, controller_id: str) -> None:
+    def __init__(
+        self,
+        compute: Compute,
+        settings: Settings,
+        controller_id: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives seconds."""
         self._compute = compute
         self._settings = settings
         self._controller_id = controller_id
         self._references = SharedRead[str, VM](self.look_up, self._look_up_many)
+        self._awaited = SharedWait[str, VM](
+            self.look_up, self._look_up_many, is_awaited=lambda vm: vm.state is VMState.PENDING, clock=clock
+        )
         self._vms_of_servers = SharedRead[str, tuple[VM, ...]](
             lambda server_id: tuple(self._vms(compute.instances(controller_id, server_id))),
             lambda server_ids: _by_server(server_ids, self.owned(), lambda vm: vm.mark),
@@ -38,9 +51,14 @@ class Reading:
         """All VMs of this controller."""
         return self._vms(self._compute.instances(self._controller_id))
 
-    def vm(self, reference: str) -> VM | None:
-        """The VM with this reference, made or in the making; `BROKEN` when its creation failed."""
-        return self._references.read(reference)
+    def vm(self, reference: str, *, waiting: bool = False) -> VM | None:
+        """The VM with this reference, made or in the making; `BROKEN` when its creation failed. `waiting`: as it was
+        at most two seconds ago."""
+        return (self._awaited if waiting else self._references).read(reference)
+
+    def told_of(self, vm: VM) -> None:
+        """Say what the answer to its creation tells of a VM."""
+        self._awaited.tell(vm.reference, vm)
 
     def vms_of(self, mark: OwnerMark) -> Sequence[VM]:
         """The VMs that bear this mark, as lists show them."""

@@ -103,7 +103,7 @@ class LocalProvider:
                 self._start(machine, shell, lock)
             return self._vm(machine)
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:  # noqa: ARG002
         """See the protocol."""
         with translated(f"reading {reference}"):
             machine = self._machines.read(reference)

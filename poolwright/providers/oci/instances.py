@@ -1,6 +1,7 @@
 """Instances of one compartment, as many threads read them: one list answers all who ask at the same time."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -12,6 +13,7 @@ from poolwright.providers.oci.requests import ATTEMPT_TAG, mark_in, place_text
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.oci import CallFailed, Connection, every
 from poolwright.vendors.shared_read import SharedRead
+from poolwright.vendors.shared_wait import SharedWait
 
 _STATES: Final[Mapping[str, VMState]] = {
     "MOVING": VMState.PENDING,
@@ -61,19 +63,31 @@ class _Question(NamedTuple):
 class Instances:
     """Reads of instances in the compartment of the settings."""
 
-    def __init__(self, connection: Connection, compartment_ocid: str, controller_id: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        compartment_ocid: str,
+        controller_id: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` gives seconds."""
         self._connection = connection
         self._compartment = compartment_ocid
         self._controller_id = controller_id
         self._reads: SharedRead[_Question, tuple[Instance, ...]] = SharedRead(self._answer, self._answer_all)
+        self._awaited: SharedWait[_Question, tuple[Instance, ...]] = SharedWait(
+            self._answer, self._answer_all, is_awaited=_is_pending, clock=clock
+        )
 
     def of_server(self, server_id: str) -> Sequence[Instance]:
         """Every instance that bears this server's mark of our controller, the oldest first, dead ones included."""
         return self._reads.read(_Question(server_id=server_id)) or ()
 
-    def by_reference(self, reference: str) -> Instance | None:
-        """The instance with this OCID, whoever's it is; None when OCI has proven that there is none."""
-        found = self._reads.read(_Question(reference=reference))
+    def by_reference(self, reference: str, *, waiting: bool = False) -> Instance | None:
+        """The instance with this OCID, whoever's it is; None when OCI has proven that there is none. `waiting`: as it
+        was at most two seconds ago."""
+        found = (self._awaited if waiting else self._reads).read(_Question(reference=reference))
         return found[0] if found else None
 
     def owned(self) -> Sequence[Instance]:
@@ -122,7 +136,9 @@ class Instances:
     def launch(self, request: Mapping[str, Any], token: str) -> Instance:
         """Launch an instance, or get the one that this token has launched. Raises `CallFailed`."""
         response = self._connection.compute("launch_instance", dict(request), opc_retry_token=token)
-        return _instance(response.data)
+        launched = _instance(response.data)
+        self._awaited.tell(_Question(reference=launched.reference), (launched,))
+        return launched
 
     def terminate(self, instance: Instance) -> None:
         """Ask for its end, with all its volumes. Quiet when it is ending, or cannot end yet."""
@@ -144,6 +160,10 @@ class Instances:
                     f"OCI shows {instance.reference} but lets us not terminate it; allow `manage instance-family` in "
                     "the compartment"
                 ) from None
+
+
+def _is_pending(found: tuple[Instance, ...]) -> bool:
+    return any(one.state is VMState.PENDING for one in found)
 
 
 def _instance(data: Any) -> Instance:

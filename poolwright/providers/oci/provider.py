@@ -1,6 +1,7 @@
 """The provider protocol on OCI's compute, network and block storage services."""
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import SecretStr
@@ -42,11 +43,12 @@ class OCIProvider:
     makes it repeatable for 24 hours; whatever happens later, the mark is looked for first.
     """
 
-    def __init__(self, settings: Settings, controller_id: str) -> None:
+    def __init__(self, settings: Settings, controller_id: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """`clock` gives seconds."""
         self._settings = settings
         self._controller_id = controller_id
         self._connection = Connection(settings)
-        self._instances = Instances(self._connection, settings.compartment_ocid, controller_id)
+        self._instances = Instances(self._connection, settings.compartment_ocid, controller_id, clock=clock)
         self._volumes = Volumes(self._connection, settings.compartment_ocid, controller_id)
         self._addresses = Addresses(self._connection, settings)
 
@@ -91,8 +93,8 @@ class OCIProvider:
         # A bad override or script is told before anything is looked for.
         launch_request(self._settings, spec, retry_token(spec.token, 0))
         # A creation follows a search: were it refused at its first call, the search would begin anew each time.
-        with self._connection.operation(begun=True):
-            seen = self._instances.of_server(spec.mark.server_id)
+        with self._connection.operation(begun=not spec.token_suffices):
+            seen = () if spec.token_suffices else self._instances.of_server(spec.mark.server_id)
             if adopted := self._adopted(spec, seen):
                 return adopted
             dead = {one.retry_token for one in seen}
@@ -102,10 +104,10 @@ class OCIProvider:
                     return made
         raise Conflict(f"every attempt for {spec.name} has died; create it anew, with another token")
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:
         """See the protocol."""
         with self._connection.operation():
-            found = self._instances.by_reference(reference) if reference else None
+            found = self._instances.by_reference(reference, waiting=waiting) if reference else None
             if found is None or found.is_gone or not self._is_ours(found):
                 raise NotFound(f"{reference} does not exist; it was terminated, or is not of this controller")
             return self._vm(found)

@@ -81,7 +81,7 @@ class ProxmoxProvider:
                 return begun.model_copy(update={"place": spec.place})
             return self._vm(begun, spec.mark, self._state(begun), ask=True)
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:  # noqa: ARG002
         """See the protocol. Takes the next step of the VM's creation when that is due: its configuration, its start.
 
         A VM that was started once is never started again. Raises `Transient` for a clone that does not say yet whose it

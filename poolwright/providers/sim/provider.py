@@ -109,7 +109,7 @@ class SimProvider:
             raise Transient(f"the answer to the creation of {spec.name} was lost; look whether it exists")
         return made.report(now)
 
-    def get(self, reference: str) -> VM:
+    def get(self, reference: str, *, waiting: bool = False) -> VM:  # noqa: ARG002
         """See the protocol."""
         with self._call(Operation.GET) as (settings, now):
             return self._report(self._owned(reference, now), settings, now)

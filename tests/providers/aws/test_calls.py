@@ -61,6 +61,38 @@ class TestSixtyVmsAtOnce:
         assert calls.total() <= MOST_CALLS_FOR_EACH * VMS, calls
 
 
+class TestThoseWhoWait:
+    def test_share_one_call_in_two_seconds_however_many_they_are(self, account: AWSHarness) -> None:
+        provider = account.open(OURS, run_instances_per_second=1000)
+        vms = [provider.create(spec_of(f"server-{number}", token_suffices=True)) for number in range(VMS)]
+        looks = asks_for("DescribeInstances")
+        for _ in range(10):
+            for vm in vms:
+                assert provider.get(vm.reference, waiting=True).state is VMState.PENDING
+            account.now += 1
+        assert account.server.count(looks) == 4
+        account.pass_time()
+        account.pass_time()
+        for vm in vms:
+            assert provider.get(vm.reference, waiting=True).state is VMState.RUNNING
+        assert account.server.count(looks) == 5
+
+    def test_do_not_ask_on_for_what_runs(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vms = [provider.create(spec_of(one, token_suffices=True)) for one in "ab"]
+        while provider.get(vms[0].reference, waiting=True).state is not VMState.RUNNING:
+            account.pass_time()
+        account.now += 3
+        account.server.requests.clear()
+        provider.get(vms[1].reference, waiting=True)
+        assert vms[0].reference.encode() not in account.server.requests[0].body
+
+    def test_whoever_does_not_wait_is_told_what_is_now(self, account: AWSHarness, provider: AWSProvider) -> None:
+        vm = provider.create(spec_of("a", token_suffices=True))
+        account.ec2.end(vm.reference, "Server.InternalError")
+        assert provider.get(vm.reference, waiting=True).state is VMState.PENDING
+        assert provider.get(vm.reference).state is VMState.BROKEN
+
+
 class TestASearchBeforeACreation:
     def test_is_not_made_twice(self, account: AWSHarness, provider: AWSProvider) -> None:
         assert provider.find(mark_of("a")) is None

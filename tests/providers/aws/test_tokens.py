@@ -60,6 +60,41 @@ class TestATokenThatWasUsedForAnotherRequest:
         assert provider.create(spec_of("a", script=SCRIPT + "# changed\n")).reference == first.reference
 
 
+class TestATokenThatSuffices:
+    def test_costs_no_search(self, account: AWSHarness, provider: AWSProvider) -> None:
+        provider.create(spec_of("a", token_suffices=True))
+        assert account.server.count() == account.server.count(asks_for("RunInstances")) == 1
+
+    def test_costs_one_call_for_a_repeat(self, account: AWSHarness, provider: AWSProvider) -> None:
+        first = provider.create(spec_of("a", token_suffices=True))
+        assert account.open(OURS).create(spec_of("a", token_suffices=True)).reference == first.reference
+        assert account.server.count() == 2
+
+    def test_adopts_by_search_what_it_has_made_with_another_script(
+        self, account: AWSHarness, provider: AWSProvider
+    ) -> None:
+        first = provider.create(spec_of("a", token_suffices=True))
+        changed = spec_of("a", script=SCRIPT + "# changed\n", token_suffices=True)
+        assert provider.create(changed).reference == first.reference
+
+    def test_is_a_conflict_while_lists_do_not_show_what_it_has_made(
+        self, account: AWSHarness, provider: AWSProvider
+    ) -> None:
+        account.ec2.lists_lag = True
+        provider.create(spec_of("a", token_suffices=True))
+        with pytest.raises(Conflict):
+            provider.create(spec_of("a", script=SCRIPT + "# changed\n", token_suffices=True))
+        assert len(account.ec2.instances()) == 1
+
+    def test_moves_on_when_its_instance_has_ended(self, account: AWSHarness, provider: AWSProvider) -> None:
+        first = provider.create(spec_of("a", token_suffices=True))
+        account.ec2.end(first.reference)
+        form, answer = next(iter(account.ec2.answers.values()))
+        ended = answer.body.replace(b"pending", b"terminated")
+        account.ec2.answers[form["ClientToken"]] = form, type(answer)(200, ended, answer.headers)
+        assert provider.create(spec_of("a", token_suffices=True)).reference != first.reference
+
+
 class TestAnInstanceThatEc2DoesNotShowYet:
     def test_is_not_found_and_not_gone(self, account: AWSHarness, provider: AWSProvider) -> None:
         vm = provider.create(spec_of("a"))

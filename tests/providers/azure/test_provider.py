@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from poolwright.providers.azure.provider import AzureProvider
+from poolwright.providers.azure.settings import Settings
 from poolwright.providers.base import VM, VMState
 from poolwright.providers.errors import (
     AuthenticationFailed,
@@ -22,11 +23,12 @@ from poolwright.providers.errors import (
 )
 from poolwright.vendors.azure import Account, Kind, pacing
 from poolwright.vendors.pace import TooFast
-from tests.conformance.specs import THEIRS, TOKEN_IN_SCRIPT, mark_of, spec_of
+from tests.conformance.specs import OURS, THEIRS, TOKEN_IN_SCRIPT, mark_of, spec_of
 from tests.providers.azure.account import PASSWORD, settings_for
 from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import ADDRESSES, DISKS, INTERFACES, SIZES, VMS, Subscription
 from tests.wire.azure_login import CLIENT, SECRET, TENANT, arm_error
+from tests.wire.clock import Clock
 from tests.wire.server import Request, Response, WireServer
 
 pytestmark = pytest.mark.slow
@@ -288,6 +290,20 @@ class TestLogin:
     def test_nothing_is_sent_before_the_first_call(self, server: WireServer, opened: Opened) -> None:
         opened().preview(spec_of("a"))
         assert server.requests == []
+
+
+class TestThoseWhoWait:
+    def test_share_one_list_in_two_seconds(self, server: WireServer, subscription: Subscription) -> None:
+        subscription.creation_steps = 100
+        clock = Clock()
+        settings = Settings.model_validate(settings_for(server, subscription))
+        provider = AzureProvider(settings, OURS, clock=clock)
+        made = [provider.create(spec_of(f"server-{number}")) for number in range(10)]
+        server.requests.clear()
+        for _ in range(3):
+            clock.advance(3)
+            assert {provider.get(vm.reference, waiting=True).state for vm in made} == {VMState.PENDING}
+        assert server.count(is_arm) == 3
 
 
 class TestPace:

@@ -9,8 +9,10 @@ import pytest
 from poolwright.providers.base import VM, VMState
 from poolwright.providers.errors import Throttled
 from poolwright.providers.gcp.provider import GCPProvider
+from poolwright.providers.gcp.settings import Settings
 from poolwright.vendors import pace
-from tests.conformance.specs import mark_of, spec_of
+from tests.conformance.specs import OURS, mark_of, spec_of
+from tests.wire.clock import Clock
 from tests.wire.gcp_answers import refusal
 from tests.wire.gcp_rig import Rig, is_insert
 from tests.wire.server import Request
@@ -52,6 +54,18 @@ class TestBurst:
         assert {vm.state for vm in found.values()} == {VMState.PENDING}
         assert len(found) == 12
         assert len(rig.server.requests) == 2
+
+    def test_those_who_wait_share_one_list_in_two_seconds(self, rig: Rig) -> None:
+        clock = Clock()
+        gcp = GCPProvider(Settings.model_validate(rig.settings()), OURS, clock=clock)
+        made = [gcp.create(spec_of(f"s{number}")) for number in range(20)]
+        rig.server.requests.clear()
+        for _ in range(3):
+            rig.tick()
+            clock.advance(3)
+            states = {gcp.get(vm.reference, waiting=True).state for vm in made}
+        assert states == {VMState.RUNNING}
+        assert len(rig.server.requests) <= 6
 
     def test_long_lists_come_in_pages(self, rig: Rig, gcp: GCPProvider) -> None:
         rig.engine.page_size = 4

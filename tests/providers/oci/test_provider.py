@@ -23,7 +23,9 @@ from poolwright.providers.errors import (
 )
 from poolwright.providers.oci.provider import OCIProvider, open_provider
 from poolwright.providers.oci.requests import retry_token, tags_of
+from poolwright.providers.oci.settings import Settings
 from tests.conformance.specs import mark_of, spec_of
+from tests.wire.clock import Clock
 from tests.wire.oci_cloud import DOMAINS, INITIAL_PASSWORD, PRIVATE_SUBNET, SHAPE, OCICloud
 from tests.wire.oci_requests import Identity, failed, hidden
 from tests.wire.server import Request, Response, WireServer
@@ -55,6 +57,19 @@ class TestRetryTokens:
         open_oci().create(spec)
         (launch,) = filter(launches, server.requests)
         assert launch.headers["opc-retry-token"] == retry_token(spec.token, 0)
+
+    def test_one_that_suffices_costs_no_search(self, server: WireServer, open_oci: Open) -> None:
+        first = open_oci().create(spec_of("a", token_suffices=True))
+        assert open_oci().create(spec_of("a", token_suffices=True)).reference == first.reference
+        assert server.count() == server.count(launches) == 2
+
+    def test_one_that_suffices_adopts_by_search_what_it_has_made_with_another_script(
+        self, cloud: OCICloud, open_oci: Open
+    ) -> None:
+        first = open_oci().create(spec_of("a", token_suffices=True))
+        changed = spec_of("a", script="#!/bin/sh\n# changed\n", token_suffices=True)
+        assert open_oci().create(changed).reference == first.reference
+        assert len(cloud.instances) == 1
 
     @pytest.mark.parametrize("replays_dead", [True, False])
     def test_a_token_whose_vm_has_died_is_followed_by_the_next(
@@ -280,6 +295,20 @@ class TestAddresses:
     def test_an_interface_override_decides_too(self, cloud: OCICloud, open_oci: Open) -> None:
         vm = running(cloud, open_oci(config_override={"create_vnic_details": {"assign_public_ip": False}}))
         assert vm.address == "10.0.0.3"
+
+
+class TestThoseWhoWait:
+    def test_share_one_list_in_two_seconds(
+        self, cloud: OCICloud, server: WireServer, settings: Callable[..., Settings]
+    ) -> None:
+        clock = Clock()
+        provider = OCIProvider(settings(endpoint_url=server.url), "controller-1", clock=clock)
+        vms = [provider.create(spec_of(f"server-{number}", token_suffices=True)) for number in range(20)]
+        server.requests.clear()
+        for _ in range(3):
+            clock.advance(3)
+            assert {provider.get(vm.reference, waiting=True).state for vm in vms} == {VMState.PENDING}
+        assert server.count() == server.count(lists_instances) == 3
 
 
 class TestLists:
