@@ -13,18 +13,22 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from poolwright.store.installation import upgrade
 from starter.connection import TemporalUnreachable, connect
-from starter.preparation import NamespaceNotReady, prepare_namespace
+from starter.preparation import NamespaceNotReady, keep_closed_workflows, prepare_namespace
 from starter.settings import Settings, load_settings
 from starter.workers import Workers
 
 
-async def run(settings: Settings, zones: list[str] | None, *, workflows: bool) -> None:
-    """Work until SIGTERM or SIGINT."""
+async def run(
+    settings: Settings, zones: list[str] | None, *, workflows: bool, keep_closed_days: int | None = None
+) -> None:
+    """Work until SIGTERM or SIGINT. `keep_closed_days`: see the flag; None: as the namespace has it."""
     store = settings.open_store()
     try:
         await asyncio.to_thread(upgrade, store)
         client = await connect(patience_seconds=60, runtime=_runtime(settings))
         await prepare_namespace(client)
+        if keep_closed_days is not None:
+            await keep_closed_workflows(client, keep_closed_days)
         workers = Workers(client, store, settings.advertised_address, zones, workflows=workflows)
         await workers.run(_stop_event())
     finally:
@@ -38,10 +42,14 @@ def main() -> None:
     parser.add_argument(
         "--no-workflows", action="store_true", help="only the zones' activities: for a worker in a zone"
     )
+    parser.add_argument(
+        "--keep-closed-days", type=int, help="let Temporal's namespace keep workflows for so many days after their end"
+    )
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        asyncio.run(run(load_settings(), flags.zone, workflows=not flags.no_workflows))
+        workflows = not flags.no_workflows
+        asyncio.run(run(load_settings(), flags.zone, workflows=workflows, keep_closed_days=flags.keep_closed_days))
     except (TemporalUnreachable, NamespaceNotReady) as error:
         sys.exit(f"worker: {error}")
 

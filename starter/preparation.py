@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import (
     Client,
     Schedule,
@@ -30,6 +32,13 @@ async def prepare_namespace(client: Client) -> None:
     """
     await _ensure_search_attributes(client)
     await _ensure_watchdog(client)
+
+
+async def keep_closed_workflows(client: Client, days: int) -> None:
+    """Let the namespace keep workflows for so long after their end. Repeatable."""
+    config = NamespaceConfig()
+    config.workflow_execution_retention_ttl.FromTimedelta(timedelta(days=days))
+    await client.workflow_service.update_namespace(UpdateNamespaceRequest(namespace=client.namespace, config=config))
 
 
 async def _ensure_search_attributes(client: Client) -> None:

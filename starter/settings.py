@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from poolwright.domain.base import Model
-from poolwright.store.engine import Store, open_store
-from poolwright.store.sealing import FileSealer, Sealer, keys_in
+
+if TYPE_CHECKING:
+    from poolwright.store.engine import Store
 
 
 class Settings(Model):
@@ -46,11 +48,14 @@ class Settings(Model):
         """The key ring's file."""
         return self.key_file or self.data_directory / "secrets.key"
 
-    def open_store(self) -> Store:
+    def open_store(self) -> "Store":
         """Open the store; the data directory and the key are made if need be, the tables are not.
 
         Raises `KeyProblem` or `DatabaseURLError`.
         """
+        from poolwright.store.engine import open_store
+        from poolwright.store.sealing import FileSealer, Sealer, keys_in
+
         self.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         in_environment = os.environ.get("POOLWRIGHT_KEY")
         sealer = Sealer(keys_in(in_environment)) if in_environment else FileSealer(self.secrets_key_file())

@@ -24,7 +24,7 @@ _CODES: Final[Mapping[str, ExitCode]] = {
     "starter.configuration.problems.ConfigurationRefused": ExitCode.REFUSED,
     "starter.connection.TemporalUnreachable": ExitCode.UNREACHABLE,
     "starter.sessions.RequestKeyReused": ExitCode.REFUSED,
-    "starter.stack.launcher.NotStarted": ExitCode.FAILED,
+    "starter.stack.background.NotStarted": ExitCode.FAILED,
     "starter.stack.running.AlreadyRunning": ExitCode.REFUSED,
     "starter.stack.supervisor.ComponentDied": ExitCode.FAILED,
     "starter.stack.processes.PortTaken": ExitCode.REFUSED,

@@ -1,6 +1,7 @@
 """`poolwright up`, `down` and `status`: the local stack."""
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,10 +48,6 @@ def up(
       poolwright up
       poolwright up --detach --endpoint-port 9000 --apply my-pools.yaml
     """
-    from rich.console import Console
-
-    from starter.stack import launcher
-
     settings = _settings(
         data_directory=data_directory,
         temporal_port=temporal_port,
@@ -60,11 +57,14 @@ def up(
     )
     files = list(apply or ())
     if detach:
-        launcher.up_detached(settings, [word for file in files for word in ("--apply", str(file))])
+        from starter.stack import background
+
+        background.up(settings, [word for file in files for word in ("--apply", str(file))])
         _print_status(settings, output)
         return
-    console = Console()
-    launcher.up(settings, files, _apply, console, view=view and console.is_terminal)
+    from starter.stack import launcher
+
+    launcher.up(settings, files, _apply, view=view and sys.stdout.isatty())
 
 
 def down(
@@ -80,12 +80,12 @@ def down(
       poolwright down
       poolwright down --delete-servers
     """
-    from starter.stack import launcher
+    from starter.stack import background
 
     settings = _settings(data_directory=data_directory)
     if delete_servers:
         _delete_servers(settings)
-    note("Stopped." if launcher.down(settings) else f"Nothing runs on {settings.data_directory}.")
+    note("Stopped." if background.down(settings) else f"Nothing runs on {settings.data_directory}.")
 
 
 def status(data_directory: DataDirectory = None, output: Output = OutputFormat.TABLE) -> None:
@@ -114,14 +114,16 @@ def _settings(**flags: Any) -> "Settings":
 def _delete_servers(settings: "Settings") -> None:
     import asyncio
 
-    from starter.stack import launcher
+    from starter.stack import background
 
-    stack, alive = launcher.status(settings)
+    stack, alive = background.status(settings)
     if stack is None or not all(alive.values()):
         raise CommandFailed("nothing runs here that could delete servers: start it with `poolwright up` first")
+    from starter.stack.deletion import delete_servers
+
     os.environ["TEMPORAL_ADDRESS"] = f"{stack.host}:{stack.temporal_port}"
     try:
-        deleted = asyncio.run(launcher.delete_servers(settings))
+        deleted = asyncio.run(delete_servers(settings))
     except TimeoutError:
         raise CommandFailed(
             "some servers are not gone yet: `poolwright server list` says why", ExitCode.TIMED_OUT
@@ -130,9 +132,9 @@ def _delete_servers(settings: "Settings") -> None:
 
 
 def _print_status(settings: "Settings", output: OutputFormat) -> bool:
-    from starter.stack import launcher
+    from starter.stack import background
 
-    stack, alive = launcher.status(settings)
+    stack, alive = background.status(settings)
     fine = stack is not None and stack.ready and all(alive.values())
     answer = {
         "running": fine,

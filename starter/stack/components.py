@@ -10,6 +10,9 @@ from poolwright.domain.identities import SEARCH_ATTRIBUTES
 from starter.binaries import temporal_binary
 from starter.settings import Settings
 
+_KEEP_CLOSED_DAYS = 30
+"""Closed workflows stay in the Web UI this long; the embedded server's own default is one day."""
+
 
 class Component(Model):
     """One program of the stack."""
@@ -33,7 +36,7 @@ def components(settings: Settings) -> Sequence[Component]:
         ),
         Component(
             name="worker",
-            command=(sys.executable, "-m", "worker"),
+            command=(sys.executable, "-m", "worker", "--keep-closed-days", str(_KEEP_CLOSED_DAYS)),
             environment=environment,
             ports={"--metrics-port": settings.metrics_port},
         ),

@@ -9,7 +9,10 @@ from pydantic import ValidationError
 
 from poolwright.domain.base import Model
 from starter.settings import Settings
-from starter.stack.processes import ProcessIdentity
+from starter.stack.processes import ProcessIdentity, stop
+
+STOP_PATIENCE_SECONDS = 40.0
+"""What does not end within this is ended by force."""
 
 
 class AlreadyRunning(Exception):
@@ -56,6 +59,17 @@ def save(settings: Settings, stack: RunningStack) -> None:
 def clear(settings: Settings) -> None:
     """Nothing runs any more."""
     _file(settings).unlink(missing_ok=True)
+
+
+def stop_leftovers(settings: Settings) -> list[str]:
+    """Stop the components of a stack whose supervisor is gone. Returns their names."""
+    stack = load(settings)
+    if stack is None:
+        return []
+    alive = [identity for identity in stack.components if identity.process() is not None]
+    stop(list(reversed(alive)), STOP_PATIENCE_SECONDS)
+    clear(settings)
+    return [identity.name for identity in alive]
 
 
 @contextmanager

@@ -67,6 +67,13 @@ class TestHelp:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
 
+    @pytest.mark.parametrize("module", ["launcher", "background"])
+    def test_nothing_heavy_is_imported_before_the_stack_starts(self, module: str) -> None:
+        heavy = ("sqlalchemy", "temporalio", "cryptography", "httpx", "rich")
+        code = f"import sys, starter.stack.{module}; print([name for name in {heavy} if name in sys.modules])"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == "[]"
+
 
 class TestVersion:
     def test_it_is_printed(self) -> None:
