@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 
 import jwt
 from pydantic import SecretStr
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from poolwright.store.engine import execute
 from poolwright.store.secrets import get_secret, put_secret
 from poolwright.store.tables import InstallationRow
 
@@ -15,6 +17,7 @@ LIFETIME = timedelta(hours=24)
 """Longer than any boot deadline that makes sense; a repeated check-in of an old server is only a liveness report."""
 
 _KEY_ID = "installation/check-in-key"
+_CONTROLLER = select(InstallationRow.controller_id).where(InstallationRow.id == 1)
 
 
 class TokenRefused(Exception):
@@ -71,4 +74,4 @@ def verify(key: SecretStr, controller_id: str, token: str) -> str:
 
 def controller_id(session: Session) -> str:
     """The random id of this installation."""
-    return session.get_one(InstallationRow, 1).controller_id
+    return str(execute(session, _CONTROLLER).scalar_one())

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from poolwright.domain.base import Model
 from poolwright.domain.servers import CheckInStatus
+from poolwright.store.engine import execute, fetch
 from poolwright.store.tables import CheckInRow, ComponentLogRow
 
 LOG_LINES_KEPT: Final = 5_000
 """Of each server, the newest."""
+_STATUS: Final = select(CheckInRow.status).where(CheckInRow.server_id == bindparam("server"))
 
 
 class LogLine(Model):
@@ -35,15 +38,15 @@ def record_check_in(
     images: Sequence[str] = (),
 ) -> CheckInStatus | None:
     """Keep this as the newest report. Returns the status before it. `images` that were reported stay known."""
-    row = session.get(CheckInRow, server_id)
-    before = CheckInStatus(row.status) if row else None
-    if row is None:
-        row = CheckInRow(server_id=server_id)
-        session.add(row)
-    row.status, row.message, row.progress, row.at = status, message, progress, now
+    before = fetch(session, _STATUS, server=server_id)
+    reported: dict[str, object] = {"status": status, "message": message, "progress": progress, "at": now}
     if images:
-        row.images = list(images)
-    return before
+        reported["images"] = list(images)
+    # Without objects, see `engine.fetch`: many servers that boot at once report many times each.
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    insert = dialect.insert(CheckInRow).values(server_id=server_id, **reported)
+    execute(session, insert.on_conflict_do_update(index_elements=["server_id"], set_=reported))
+    return CheckInStatus(before[0].status) if before else None
 
 
 def latest_check_in(session: Session, server_id: str) -> tuple[CheckInStatus, str] | None:

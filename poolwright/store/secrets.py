@@ -3,11 +3,14 @@
 from datetime import datetime
 
 from pydantic import SecretStr
-from sqlalchemy import delete, select, text
+from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.orm import Session
 
+from poolwright.store.engine import fetch
 from poolwright.store.sealing import Sealer
 from poolwright.store.tables import SecretRow
+
+_SEALED = select(SecretRow.sealed).where(SecretRow.id == bindparam("secret"))
 
 
 def sealer_of(session: Session) -> Sealer:
@@ -42,8 +45,8 @@ def put_secret(session: Session, identity: str, secret: SecretStr, now: datetime
 
 def get_secret(session: Session, identity: str) -> SecretStr | None:
     """The secret with this id, or None. Raises `KeyProblem`."""
-    row = session.get(SecretRow, identity)
-    return None if row is None else sealer_of(session).open(identity, row.sealed)
+    found = fetch(session, _SEALED, secret=identity)
+    return sealer_of(session).open(identity, found[0].sealed) if found else None
 
 
 def delete_secrets(session: Session, prefix: str) -> None:

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.resources import PoolType
 from poolwright.domain.servers import HistoryEntry, Server, Size
 from poolwright.domain.states import ServerState, check_transition
 from poolwright.store.documents import get_row
+from poolwright.store.engine import fetch
 from poolwright.store.tables import CheckInRow, HistoryRow, ServerRow
+
+_STATE = select(ServerRow.state).where(ServerRow.id == bindparam("server"))
 
 
 class UnknownServer(LookupError):
@@ -67,6 +70,14 @@ def get_server(session: Session, server_id: str) -> Server:
     if not found:
         raise UnknownServer(f"there is no server {server_id!r}")
     return found[0]
+
+
+def state_of(session: Session, server_id: str) -> ServerState:
+    """The state of this server and no more. Raises `UnknownServer`."""
+    found = fetch(session, _STATE, server=server_id)
+    if not found:
+        raise UnknownServer(f"there is no server {server_id!r}")
+    return ServerState(found[0].state)
 
 
 def find_server(session: Session, name: str) -> Server:

@@ -17,7 +17,7 @@ from poolwright.store.engine import Store
 from starter.endpoint.bodies import JSONRoute, cut, storable
 from starter.endpoint.collaborators import SignalsOfApp, StoreOfApp
 from starter.endpoint.errors import TryAgain, documented
-from starter.endpoint.tokens import PresentedToken, existing_server, reporting_server
+from starter.endpoint.tokens import PresentedToken, reporting_server, state_of_reporting
 
 MOST_MESSAGE_CHARACTERS: Final = 2_000
 
@@ -101,7 +101,7 @@ async def set_server_status(
 def _store_report(store: Store, token: str | None, report: CheckIn) -> tuple[str, ServerState, bool]:
     server_id = reporting_server(store, token)
     with store.write() as tx:
-        server = existing_server(tx, server_id)
+        state = state_of_reporting(tx, server_id)
         before = record_check_in(
             tx,
             server_id,
@@ -111,4 +111,4 @@ def _store_report(store: Store, token: str | None, report: CheckIn) -> tuple[str
             store.clock(),
             images=[storable(image) for image in report.images],
         )
-        return server_id, server.state, matters(report.status, before, server.state)
+        return server_id, state, matters(report.status, before, state)

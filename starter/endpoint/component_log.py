@@ -13,7 +13,7 @@ from poolwright.store.engine import Store
 from starter.endpoint.bodies import LogRoute, Text, cut, storable
 from starter.endpoint.collaborators import StoreOfApp
 from starter.endpoint.errors import documented
-from starter.endpoint.tokens import PresentedToken, existing_server, reporting_server
+from starter.endpoint.tokens import PresentedToken, reporting_server, state_of_reporting
 
 MOST_LINES: Final = 500
 MOST_CHARACTERS: Final = 4_000
@@ -88,7 +88,7 @@ async def component_log(sent: ComponentLog, token: PresentedToken, store: StoreO
 def _keep(store: Store, token: str | None, sent: ComponentLog) -> None:
     server_id = reporting_server(store, token)
     with store.write() as tx:
-        existing_server(tx, server_id)
+        state_of_reporting(tx, server_id)
         append_logs(tx, server_id, [line.kept() for line in sent.logs], store.clock())
         tx.flush()
         prune_logs(tx, server_id, LOG_LINES_KEPT)

@@ -6,11 +6,10 @@ from fastapi import Depends, Query
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session as Transaction
 
-from poolwright.domain.servers import Server
 from poolwright.domain.states import ServerState
 from poolwright.store.check_in_tokens import TokenRefused, controller_id, signing_key, verify
 from poolwright.store.engine import Store
-from poolwright.store.servers import UnknownServer, get_server
+from poolwright.store.servers import UnknownServer, state_of
 from starter.endpoint.errors import Refused
 
 _bearer = HTTPBearer(
@@ -43,17 +42,17 @@ def reporting_server(store: Store, token: str | None) -> str:
         raise _unauthorized(str(refusal)) from None
 
 
-def existing_server(tx: Transaction, server_id: str) -> Server:
-    """The server that reports. Raises `Refused` with 410 if it is gone or going: nothing is left to report."""
+def state_of_reporting(tx: Transaction, server_id: str) -> ServerState:
+    """The state of the server that reports. Raises `Refused` with 410 if it is gone or going."""
     try:
-        server = get_server(tx, server_id)
+        state = state_of(tx, server_id)
     except UnknownServer:
         raise Refused(410, f"the server {server_id} is not known here any more: stop reporting") from None
-    if server.state is ServerState.DELETED:
+    if state is ServerState.DELETED:
         raise Refused(410, f"the server {server_id} was deleted: stop reporting")
-    if server.state is ServerState.DELETING:
+    if state is ServerState.DELETING:
         raise Refused(410, f"the server {server_id} is being deleted: stop reporting")
-    return server
+    return state
 
 
 def _unauthorized(reason: str) -> Refused:
