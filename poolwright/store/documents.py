@@ -1,12 +1,13 @@
 """What admins declared: documents by kind and name, with secrets kept apart."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
 from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
-from sqlalchemy import bindparam, select
+from sqlalchemy import and_, bindparam, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -46,11 +47,32 @@ _MODELS: Mapping[str, type[Model]] = {
 
 _ALL = select(DocumentRow).order_by(DocumentRow.kind, DocumentRow.name)
 _OF_KIND = _ALL.where(DocumentRow.kind == bindparam("kind"))
-_OF_POOL = _ALL.where(DocumentRow.pool == bindparam("pool"))
+_AROUND_POOL = _ALL.where(
+    or_(
+        DocumentRow.kind == "zone",
+        and_(
+            DocumentRow.pool == bindparam("pool"),
+            DocumentRow.kind.in_([literal_column("'autoscale'"), literal_column("'staging'")]),
+        ),
+    )
+)
+_ONE = _OF_KIND.where(DocumentRow.name == bindparam("name"))
+# Without populate_existing, what this transaction had read of the row before it was held would stay.
+_ONE_TO_HOLD = _ONE.with_for_update().execution_options(populate_existing=True)
 
 
 class UnknownDocument(LookupError):
     """There is no document of this kind and name."""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What a transaction has read since it last changed a document. Nothing is read twice, unless it is to be held."""
+
+    rows: dict[tuple[str, str], DocumentRow] = field(default_factory=dict)
+    """By kind and name. Kept here since SQLAlchemy forgets rows that nobody keeps."""
+    held: set[tuple[str, str]] = field(default_factory=set)
+    around_pools: dict[str, list[DocumentRow]] = field(default_factory=dict)
 
 
 def kinds() -> tuple[str, ...]:
@@ -73,6 +95,7 @@ def save_document(
 
     `reshapes`: the change makes servers differ, so that older ones are drifted.
     """
+    _forget(session)
     delete_secrets(session, f"{kind}/{name}/")
     stored = _seal_secrets(session, f"{kind}/{name}", body, now)
     row = session.get(DocumentRow, (kind, name))
@@ -88,19 +111,22 @@ def save_document(
 def delete_document(session: Session, kind: str, name: str) -> None:
     """Forget the document and its secrets. Raises `UnknownDocument`."""
     session.delete(get_row(session, kind, name))
+    _forget(session)
     delete_secrets(session, f"{kind}/{name}/")
 
 
 def get_row(session: Session, kind: str, name: str, *, lock: bool = False) -> DocumentRow:
     """The stored row; with `lock`, held until the transaction ends, and as it is once it is held. Raises
     `UnknownDocument`."""
-    # Without populate_existing, what this transaction had read of the row before it was held would stay.
-    row = session.get(DocumentRow, (kind, name), with_for_update=True if lock else None, populate_existing=lock)
-    if row is None:
-        raise UnknownDocument(f"there is no {kind} {name!r}")
-    # Held until the transaction ends: SQLAlchemy forgets rows that nobody holds, and reads them again each time.
-    session.info[(kind, name)] = row
-    return row
+    known, key = _known(session), (kind, name)
+    if key not in known.rows or (lock and key not in known.held):
+        row = session.scalars(_ONE_TO_HOLD if lock else _ONE, {"kind": kind, "name": name}).one_or_none()
+        if row is None:
+            raise UnknownDocument(f"there is no {kind} {name!r}")
+        known.rows[key] = row
+    if lock:
+        known.held.add(key)
+    return known.rows[key]
 
 
 def rows(session: Session, kind: str | None = None) -> list[DocumentRow]:
@@ -112,7 +138,12 @@ def rows(session: Session, kind: str | None = None) -> list[DocumentRow]:
 
 def rows_of_pool(session: Session, pool: str) -> list[DocumentRow]:
     """The pool's autoscale and staging configs, by kind and name."""
-    return list(session.scalars(_OF_POOL, {"pool": pool}))
+    return [row for row in _rows_around_pool(session, pool) if row.kind != "zone"]
+
+
+def zones_around_pool(session: Session, pool: str) -> list[DocumentRow]:
+    """Every zone, by name: like `rows(session, "zone")`, but in one statement with the pool's configs."""
+    return [row for row in _rows_around_pool(session, pool) if row.kind == "zone"]
 
 
 def load(session: Session, kind: str, name: str) -> Document:
@@ -164,6 +195,25 @@ def secret_paths(body: Any, prefix: str = "") -> Iterator[str]:
     elif isinstance(body, list):
         for index, value in enumerate(body):
             yield from secret_paths(value, f"{prefix}.{index}")
+
+
+def _known(session: Session) -> _Known:
+    if "documents" not in session.info:
+        session.info["documents"] = _Known()
+    known: _Known = session.info["documents"]
+    return known
+
+
+def _forget(session: Session) -> None:
+    session.info.pop("documents", None)
+
+
+def _rows_around_pool(session: Session, pool: str) -> list[DocumentRow]:
+    known = _known(session)
+    if pool not in known.around_pools:
+        known.around_pools[pool] = list(session.scalars(_AROUND_POOL, {"pool": pool}))
+        known.rows.update({(row.kind, row.name): row for row in known.around_pools[pool]})
+    return known.around_pools[pool]
 
 
 def _seal_secrets(session: Session, path: str, value: Any, now: datetime) -> Any:

@@ -45,6 +45,7 @@ class Store:
         """A transaction that only reads; on SQLite it never waits for a writer."""
         with self._sessions() as session:
             session.info["sealer"] = self.sealer
+            session.info["connection"] = session.connection()
             yield session
 
     @contextmanager
@@ -53,7 +54,7 @@ class Store:
         reads cannot change before it commits; on PostgreSQL callers lock the rows they decide on."""
         with self._sessions() as session:
             session.info["sealer"] = self.sealer
-            session.connection(execution_options={"poolwright_write": True})
+            session.info["connection"] = session.connection(execution_options={"poolwright_write": True})
             yield session
             session.commit()
 
@@ -85,7 +86,7 @@ def open_store(url: str, sealer: Sealer, clock: Callable[[], datetime] = utc_now
 
 def writes(session: Session) -> bool:
     """Whether this is a transaction of `Store.write`."""
-    return bool(session.connection().get_execution_options().get("poolwright_write", False))
+    return bool(_connection(session).get_execution_options().get("poolwright_write", False))
 
 
 def fetch(session: Session, statement: Executable, **values: object) -> Sequence[Row[Any]]:
@@ -99,7 +100,13 @@ def fetch(session: Session, statement: Executable, **values: object) -> Sequence
 def execute(session: Session, statement: Executable, **values: object) -> CursorResult[Any]:
     """Run a statement as `fetch` does. What it changes, objects that the session already holds do not show."""
     session.flush()
-    return session.connection().execute(statement, values)
+    return _connection(session).execute(statement, values)
+
+
+def _connection(session: Session) -> Connection:
+    # Kept by the store: to ask the session for it takes as long as a short statement.
+    connection: Connection = session.info["connection"]
+    return connection
 
 
 def _sqlite_engine(url: str) -> Engine:

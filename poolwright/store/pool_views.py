@@ -115,12 +115,12 @@ def pool_servers(tx: Transaction, pool: str, now: datetime, *, only_running: boo
 def placement_rules(tx: Transaction, pool: str) -> PlacementRules:
     """How this pool's zones rank their servers."""
     row = documents.get_row(tx, "pool", pool)
-    return PlacementRules(pool_type=PoolType(row.body["type"]), zones=all_zones(tx))
+    return PlacementRules(pool_type=PoolType(row.body["type"]), zones=all_zones(tx, pool))
 
 
-def all_zones(tx: Transaction) -> Mapping[str, Zone]:
-    """Every zone by its name."""
-    zones = map(documents.load_without_secrets, documents.rows(tx, "zone"))
+def all_zones(tx: Transaction, pool: str) -> Mapping[str, Zone]:
+    """Every zone by its name, for a decision about this pool."""
+    zones = map(documents.load_without_secrets, documents.zones_around_pool(tx, pool))
     return {zone.name: zone for zone in zones if isinstance(zone, Zone)}
 
 
@@ -133,8 +133,9 @@ def _live_by_server(tx: Transaction, pool: str) -> Mapping[str, Sequence[dict[st
     workspaces = _workspaces(tx, {workspace for *_, workspace in rows if workspace})
     views: dict[str, list[dict[str, Any]]] = {}
     for server_id, user, kind, state, workspace in rows:
-        size = _size_of(workspace, workspaces)
-        view = {"user": user, "kind": kind, "staged": state == SessionState.STAGED, "size": size}
+        view = {"user": user, "kind": kind, "staged": state == SessionState.STAGED}
+        if workspace:
+            view["size"] = _size_of(workspace, workspaces)
         views.setdefault(server_id, []).append(view)
     return views
 
@@ -172,10 +173,9 @@ def _zone_of(name: str | None, workspaces: Mapping[str, Workspace]) -> str | Non
 
 def _asleep_agents(tx: Transaction, pool: str, now: datetime) -> set[str | None]:
     """Autoscale configs whose docker agents take nothing new, since they are disabled or their schedule is inactive."""
-    query = select(DocumentRow).where(DocumentRow.kind == "autoscale", DocumentRow.pool == pool)
     asleep: set[str | None] = set()
-    for row in tx.scalars(query):
-        if row.body["type"] == PoolType.DOCKER_AGENT:
+    for row in documents.rows_of_pool(tx, pool):
+        if row.kind == "autoscale" and row.body["type"] == PoolType.DOCKER_AGENT:
             config = documents.load_without_secrets(row)
             assert isinstance(config, DockerAgentAutoscale)
             if not config.enabled or not active_at(config.schedules, now).active:

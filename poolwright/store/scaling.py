@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy import Row, String, bindparam, cast, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -32,8 +33,25 @@ DECISIONS_KEPT = timedelta(days=14)
 _UNAVAILABLE = select(PlaceMemoryRow.place, PlaceMemoryRow.until).where(
     PlaceMemoryRow.vm_provider == bindparam("vm_provider"), PlaceMemoryRow.until > bindparam("now")
 )
-_DECISION = select(DecisionRow.plan).where(DecisionRow.id == bindparam("decision"))
+_MEMORY = (
+    select(*ScalingRow.__table__.columns, DecisionRow.plan.label("newest_plan"))
+    .outerjoin(DecisionRow, DecisionRow.id == ScalingRow.autoscale + "-" + cast(ScalingRow.decisions, String))
+    .where(ScalingRow.autoscale == bindparam("name"))
+)
+_MEMORY_TO_HOLD = _MEMORY.with_for_update(of=ScalingRow)
+_REMEMBER = update(ScalingRow).where(ScalingRow.autoscale == bindparam("name"))
+_KEEP = insert(DecisionRow)
 _CONFIRM = update(DecisionRow).where(DecisionRow.id == bindparam("decision")).values(confirmed_at=bindparam("now"))
+# The first condition follows from the second, and has an index.
+_FORGET_DECISIONS = delete(DecisionRow).where(
+    DecisionRow.at < bindparam("since"), DecisionRow.confirmed_at < bindparam("since")
+)
+_FORGET_PLACES = delete(PlaceMemoryRow).where(PlaceMemoryRow.until < bindparam("now"))
+_REQUESTED = (
+    select(ServerRow.id)
+    .where(ServerRow.autoscale == bindparam("autoscale"), ServerRow.state == ServerState.REQUESTED)
+    .order_by(ServerRow.created_at, ServerRow.decision_index)
+)
 
 # The number at the end of an id is not padded: of two decisions of one moment the one with the longer id is newer.
 _NEWEST_FIRST = (DecisionRow.at.desc(), func.length(DecisionRow.id).desc(), DecisionRow.id.desc())
@@ -83,9 +101,8 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     """All that a decision about this config may depend on. In a write transaction, with the caps locked, it stays true
     until the commit. Raises `UnknownDocument`."""
     autoscale = load_autoscale(session, name)
-    zones = all_zones(session)
-    # Held, as documents are: what was counted against the config until now must not be overwritten by the plan.
-    memory = session.info["scaling", name] = session.get(ScalingRow, name, with_for_update=writes(session) or None)
+    zones = all_zones(session, autoscale.pool)
+    memory = _recall(session, name)
     declared = documents.rows_of_pool(session, autoscale.pool)
     providers = tuple(
         _provider_cap(session, provider, now) for provider in (autoscale.vm_provider, *autoscale.fallback_vm_providers)
@@ -120,10 +137,7 @@ def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
     A decision that says the same as the one before it only renews that one's time.
     """
     autoscale, now = snapshot.autoscale, plan.at
-    memory = session.get(ScalingRow, autoscale.name) or _memory(session, autoscale.name)
-    memory.failures = plan.failures.model_dump(mode="json")
-    memory.downscale_wanted_since, memory.decided_at = plan.downscale_wanted_since, now
-    decision_id = _keep_decision(session, memory, autoscale, plan)
+    decision_id = _keep_decision(session, autoscale, plan)
     reserved: list[str] = []
     if not autoscale.observe and snapshot.paused is None:
         slots = [
@@ -140,8 +154,7 @@ def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
 
 def requested_servers(session: Session, autoscale: str) -> list[str]:
     """Servers of this config whose life has not begun."""
-    query = select(ServerRow.id).where(ServerRow.autoscale == autoscale, ServerRow.state == ServerState.REQUESTED)
-    return list(session.scalars(query.order_by(ServerRow.created_at, ServerRow.decision_index)))
+    return [row.id for row in fetch(session, _REQUESTED, autoscale=autoscale)]
 
 
 def set_paused(session: Session, autoscale: str, because: str | None) -> None:
@@ -217,10 +230,8 @@ def list_decisions(session: Session, autoscale: str, limit: int = 50) -> list[De
 
 def prune_decisions(session: Session, now: datetime) -> None:
     """Forget decisions that were last confirmed longer ago than `DECISIONS_KEPT`, and place memories that are over."""
-    since = now - DECISIONS_KEPT
-    # The first condition follows from the second, and has an index.
-    session.execute(delete(DecisionRow).where(DecisionRow.at < since, DecisionRow.confirmed_at < since))
-    session.execute(delete(PlaceMemoryRow).where(PlaceMemoryRow.until < now))
+    execute(session, _FORGET_DECISIONS, since=now - DECISIONS_KEPT)
+    execute(session, _FORGET_PLACES, now=now)
 
 
 def _memory(session: Session, autoscale: str) -> ScalingRow:
@@ -232,22 +243,39 @@ def _memory(session: Session, autoscale: str) -> ScalingRow:
     return row
 
 
-def _keep_decision(
-    session: Session, memory: ScalingRow, autoscale: ServerAutoscale | DockerAgentAutoscale, plan: Plan
-) -> str:
-    body = plan.model_dump(mode="json")
-    newest_id = f"{autoscale.name}-{memory.decisions}"
-    newest = fetch(session, _DECISION, decision=newest_id)
-    if newest and not plan.actions and _says(newest[0].plan) == _says(body):
-        execute(session, _CONFIRM, decision=newest_id, now=plan.at)
-        return newest_id
-    memory.decisions += 1
-    decision_id = f"{autoscale.name}-{memory.decisions}"
-    session.add(
-        DecisionRow(
-            id=decision_id, autoscale=autoscale.name, pool=autoscale.pool, at=plan.at, confirmed_at=plan.at, plan=body
-        )
+def _recall(session: Session, autoscale: str) -> Row[Any] | None:
+    """What its decisions remember, with the newest one's plan, kept for `record_plan`. None before the first one."""
+    # Held, as documents are: what was counted against the config until now must not be overwritten by the plan. After a
+    # wait for it PostgreSQL gives no plan if a decision was added meanwhile; the next one is then taken for another.
+    found = fetch(session, _MEMORY_TO_HOLD if writes(session) else _MEMORY, name=autoscale)
+    memory = session.info["scaling", autoscale] = found[0] if found else None
+    return memory
+
+
+def _keep_decision(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale, plan: Plan) -> str:
+    name, body = autoscale.name, plan.model_dump(mode="json")
+    memory = session.info.pop(("scaling", name), None) or _recall(session, name)
+    if memory is None:
+        _memory(session, name)
+        memory = _recall(session, name)
+    assert memory is not None
+    confirms = memory.newest_plan and not plan.actions and _says(memory.newest_plan) == _says(body)
+    number = memory.decisions if confirms else memory.decisions + 1
+    decision_id = f"{name}-{number}"
+    execute(
+        session,
+        _REMEMBER,
+        name=name,
+        decisions=number,
+        failures=body["failures"],
+        downscale_wanted_since=plan.downscale_wanted_since,
+        decided_at=plan.at,
     )
+    if confirms:
+        execute(session, _CONFIRM, decision=decision_id, now=plan.at)
+    else:
+        told = {"id": decision_id, "autoscale": name, "pool": autoscale.pool, "plan": body}
+        execute(session, _KEEP, **told, at=plan.at, confirmed_at=plan.at)
     return decision_id
 
 
@@ -304,7 +332,7 @@ def _has_capacity(cap: ProviderCap) -> bool:
     return not cap.places or any(place not in cap.unavailable_until for place in cap.places)
 
 
-def _failures(memory: ScalingRow | None) -> FailureRecord:
+def _failures(memory: ScalingRow | Row[Any] | None) -> FailureRecord:
     return FailureRecord.model_validate(memory.failures) if memory and memory.failures else FailureRecord()
 
 

@@ -1,6 +1,6 @@
 """Sessions: request, placement, end. One pool at a time, in order."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select, update
@@ -78,15 +78,30 @@ def request_session(tx: Transaction, request: SessionRequest, now: datetime) -> 
 def assign_waiting(tx: Transaction, pool: str, now: datetime) -> list[str]:
     """Give room to waiting sessions, in order, and what is left to staging. Returns the ids that were assigned."""
     lock_pool(tx, pool)
-    expire_waiting(tx, pool, now)
+    queued = _expire_waiting(tx, queued_rows(tx, pool), now)
     drop_stale(tx, pool, now)
-    assigned = _serve_queue(tx, pool, now)
+    assigned = _serve_queue(tx, pool, queued, now)
     tend_staging(tx, pool, now)
     return assigned
 
 
-def _serve_queue(tx: Transaction, pool: str, now: datetime) -> list[str]:
-    queued = queued_rows(tx, pool)
+def _expire_waiting(tx: Transaction, queued: Sequence[SessionRow], now: datetime) -> list[SessionRow]:
+    """End those that waited longer than their pool lets them. Returns the others."""
+    still_queued = []
+    for row in queued:
+        if row.expires_at is None or row.expires_at > now:
+            still_queued.append(row)
+            continue
+        waited = int((now - row.requested_at).total_seconds())
+        row.state, row.ended_at = SessionState.ENDED, now
+        row.end_reason = (
+            f"waited {waited} s without capacity, the pool's limit; {row.waits_because or 'no server came'}"
+        )
+    tx.flush()
+    return still_queued
+
+
+def _serve_queue(tx: Transaction, pool: str, queued: Sequence[SessionRow], now: datetime) -> list[str]:
     handed_over = [row for row in queued if take_staged(tx, row, now)]
     waiting_rows = [row for row in queued if row not in handed_over]
     if not waiting_rows:
@@ -208,18 +223,6 @@ def _check_request(tx: Transaction, request: SessionRequest, pool: Pool) -> None
         documents.get_row(tx, "workspace", request.workspace)
     if request.zone is not None:
         documents.get_row(tx, "zone", request.zone)
-
-
-def expire_waiting(tx: Transaction, pool: str, now: datetime) -> None:
-    """End the sessions that waited longer than their pool lets them."""
-    overdue = (SessionRow.pool == pool, SessionRow.state == SessionState.QUEUED, SessionRow.expires_at <= now)
-    for row in tx.scalars(select(SessionRow).where(*overdue)):
-        waited = int((now - row.requested_at).total_seconds())
-        row.state, row.ended_at = SessionState.ENDED, now
-        row.end_reason = (
-            f"waited {waited} s without capacity, the pool's limit; {row.waits_because or 'no server came'}"
-        )
-    tx.flush()
 
 
 def _preferred(tx: Transaction, pool: str, users: set[str]) -> Mapping[str, str]:
