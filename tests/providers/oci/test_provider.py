@@ -442,3 +442,29 @@ class TestCalls:
         kinds = Counter((request.method, request.path.split("/")[2]) for request in server.requests)
         assert (kinds["POST", "instances"], kinds["DELETE", "instances"]) == (how_many, how_many)
         assert server.count() <= calls_per_vm * how_many, kinds
+
+    @pytest.mark.slow
+    def test_a_burst_of_new_servers_costs_little_more_than_three_for_each(
+        self, cloud: OCICloud, settings: Callable[..., Settings]
+    ) -> None:
+        clock, how_many = Clock(), 60
+        with DistantServer(cloud) as server, ThreadPoolExecutor(16) as threads:
+            provider = OCIProvider(settings(endpoint_url=server.url), "controller-1", clock=clock)
+
+            def address(vm: VM) -> str | None:
+                return provider.get(vm.reference, waiting=True).address
+
+            def delete(vm: VM) -> bool:
+                return provider.delete(vm.mark, vm.reference)
+
+            specs = [spec_of(f"server-{number}", token_suffices=True) for number in range(how_many)]
+            vms = list(threads.map(provider.create, specs))
+            assert not any(threads.map(address, vms))
+            cloud.now += 4
+            clock.advance(4)
+            assert all(threads.map(address, vms))
+            assert not any(threads.map(delete, vms))
+            cloud.now += 4
+            assert all(threads.map(delete, vms))
+        kinds = Counter((request.method, request.path.split("/")[2]) for request in server.requests)
+        assert server.count() <= 3.5 * how_many, kinds
