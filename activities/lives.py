@@ -89,7 +89,7 @@ class LifeActivities:
                     scaling.note_success(tx, row.autoscale, at)
                 tx.flush()
                 sessions.assign_waiting(tx, row.pool, at)
-            return self._serving(tx, row), row.autoscale
+            return _serving(row, sessions.live_sessions(tx, row.id)), row.autoscale
 
     @activity.defn(name=DRAIN, no_thread_cancel_exception=True)
     def drain(self, request: DrainRequest) -> Serving:
@@ -104,12 +104,12 @@ class LifeActivities:
             if row.state == ServerState.RUNNING:
                 if request.kind is DrainReason.SCALE_DOWN and live:
                     note(tx, row, f"not drained after all: {live} session(s) came first", now())
-                    return self._serving(tx, row)
+                    return _serving(row, live)
                 transition(tx, row, ServerState.DRAINING, request.reason, now())
                 row.drain_reason = request.kind
                 if live:
                     row.message = f"{request.reason}; waits for {live} session(s) to end"
-            return self._retire(tx, row)
+            return self._retire(tx, row, live)
 
     @activity.defn(name=RETIRE_IF_EMPTY, no_thread_cancel_exception=True)
     def retire_if_empty(self, server_id: str) -> Serving:
@@ -117,7 +117,7 @@ class LifeActivities:
         with boundary(self._store), self._store.write() as tx:
             row = lock_server(tx, server_id)
             lock_pool(tx, row.pool)
-            return self._retire(tx, row)
+            return self._retire(tx, row, sessions.live_sessions(tx, row.id))
 
     @activity.defn(name=UNDRAIN, no_thread_cancel_exception=True)
     def undrain(self, request: ServerReason) -> Serving:
@@ -129,7 +129,7 @@ class LifeActivities:
                 transition(tx, row, ServerState.RUNNING, request.reason, now())
                 tx.flush()
                 sessions.assign_waiting(tx, row.pool, now())
-            return self._serving(tx, row)
+            return _serving(row, sessions.live_sessions(tx, row.id))
 
     @activity.defn(name=FAIL)
     async def fail(self, request: ServerReason) -> Failed:
@@ -189,14 +189,10 @@ class LifeActivities:
             # A freed slot matters only to people who wait; otherwise the next round is soon enough.
             return row.autoscale if waiting_sessions(tx, row.pool) else None
 
-    def _retire(self, tx: Session, row: ServerRow) -> Serving:
-        live = sessions.live_sessions(tx, row.id)
+    def _retire(self, tx: Session, row: ServerRow, live: int) -> Serving:
         if row.state == ServerState.DRAINING and live == 0:
             transition(tx, row, ServerState.DELETING, f"{row.message.partition(';')[0]}; no session is left", now())
-        return self._serving(tx, row)
-
-    def _serving(self, tx: Session, row: ServerRow) -> Serving:
-        return Serving(state=ServerState(row.state), sessions=sessions.live_sessions(tx, row.id), message=row.message)
+        return _serving(row, live)
 
     def _life(self, tx: Session, row: ServerRow) -> Life:
         report = latest_check_in(tx, row.id)
@@ -226,6 +222,10 @@ class LifeActivities:
         if row.autoscale is None:
             return 0
         return scaling.load_autoscale(tx, row.autoscale).failure.keep_failed_seconds
+
+
+def _serving(row: ServerRow, live: int) -> Serving:
+    return Serving(state=ServerState(row.state), sessions=live, message=row.message)
 
 
 def _needs_password(autoscale: AutoscaleConfig | None) -> bool:

@@ -14,6 +14,14 @@ from poolwright.store.engine import fetch
 from poolwright.store.tables import CheckInRow, HistoryRow, ServerRow
 
 _STATE = select(ServerRow.state).where(ServerRow.id == bindparam("server"))
+# The key is left unlocked: whoever holds the pool may meanwhile give sessions to this server, which checks their foreign
+# key, and would otherwise wait for us while we wait for the pool.
+_TO_HOLD = (
+    select(ServerRow)
+    .where(ServerRow.id == bindparam("server"))
+    .with_for_update(key_share=True)
+    .execution_options(populate_existing=True)
+)
 
 
 class UnknownServer(LookupError):
@@ -51,9 +59,7 @@ def note(session: Session, row: ServerRow, message: str, now: datetime) -> None:
 
 def lock_server(session: Session, server_id: str) -> ServerRow:
     """The row of this server, held until the transaction ends. Raises `UnknownServer`."""
-    # The key is left unlocked: whoever holds the pool may meanwhile give sessions to this server, which checks their
-    # foreign key, and would otherwise wait for us while we wait for the pool.
-    row = session.get(ServerRow, server_id, with_for_update={"key_share": True}, populate_existing=True)
+    row = session.scalars(_TO_HOLD, {"server": server_id}).one_or_none()
     if row is None:
         raise UnknownServer(f"there is no server {server_id!r}")
     return row
