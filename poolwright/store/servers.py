@@ -14,8 +14,8 @@ from poolwright.store.engine import fetch
 from poolwright.store.tables import CheckInRow, HistoryRow, ServerRow
 
 _STATE = select(ServerRow.state).where(ServerRow.id == bindparam("server"))
-# The key is left unlocked: whoever holds the pool may meanwhile give sessions to this server, which checks their foreign
-# key, and would otherwise wait for us while we wait for the pool.
+# The key is left unlocked: whoever holds the pool may meanwhile give sessions to this server, which checks their
+# foreign key, and would otherwise wait for us while we wait for the pool.
 _TO_HOLD = (
     select(ServerRow)
     .where(ServerRow.id == bindparam("server"))
