@@ -1,4 +1,4 @@
 """Temporal workflows: only orchestration, deterministic, sandboxed.
 
-Nothing is imported here: the sandbox imports a workflow's modules for each of its runs, and keeps them in memory.
+All runs in a worker share these modules, so they keep nothing: what a run knows is in its own objects.
 """

@@ -8,16 +8,15 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
+from workflows.steps import Steps
+from workflows.story import Story
+
 with workflow.unsafe.imports_passed_through():
     from activities.contract import DrainRequest, Life, LifeInput, Machine, Teardown
     from poolwright.domain.identities import SERVER_LIFECYCLE
     from poolwright.domain.scaling import DrainReason
     from poolwright.domain.servers import CheckInStatus
     from poolwright.domain.states import ServerState
-
-    # Of these two the sandbox need not keep a copy for each server: they hold nothing but what workflows do.
-    from workflows.steps import Steps
-    from workflows.story import Story
 
 Result = TypeVar("Result")
 

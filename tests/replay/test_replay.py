@@ -11,6 +11,7 @@ from poolwright.domain.identities import SERVER_LIFECYCLE
 from starter.plugin import poolwright_plugin
 from tests.replay import histories
 from tests.replay.fingerprints import accepted
+from tests.replay.forbidden import LooksAtTheClock
 from tests.replay.record import PLAYS
 from tests.replay.reordered import FreedTooEarly
 from workflows.registry import ALL_WORKFLOWS
@@ -34,6 +35,11 @@ class TestReplay:
         history = histories.read(f"{SERVER_LIFECYCLE}/{path}")
         with pytest.raises(NondeterminismError):
             await replayer([FreedTooEarly]).replay_workflow(history)
+
+    async def test_what_a_workflow_must_not_do_is_noticed(self) -> None:
+        history = histories.read(f"{SERVER_LIFECYCLE}/goes_well")
+        with pytest.raises(RuntimeError, match=r"Cannot access datetime\.datetime\.now"):
+            await replayer([LooksAtTheClock]).replay_workflow(history)
 
 
 class TestRecordings:

@@ -144,7 +144,7 @@ class TestStory:
             server = await poolwright.running()
             await poolwright.request("ada")
             await poolwright.signals.drain(server.id, "the image is old")
-            await poolwright.until_state(server, ServerState.DRAINING)
+            await poolwright.until_told(server, ServerState.DRAINING)
             page = await poolwright.life(server).query("story", result_type=str)
             assert page.startswith("## draining")
             assert f"`{server.hostname}`" in page
