@@ -13,8 +13,10 @@ them the order is:
 One pass over a queue looks at each server once for each distinct (zone, image, size) and not once for each session.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from heapq import heapify, heappop, heappush
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush, heapreplace
+from operator import attrgetter
 from typing import Final
 
 from pydantic import Field
@@ -27,6 +29,11 @@ from poolwright.domain.states import ServerState
 from poolwright.domain.wording import agree, counted, size_text
 
 _ANY_ZONE: Final = Zone(name="any")
+
+# To look a member up on its class takes many times as long as a name, and these are asked for every server.
+_RUNNING: Final = ServerState.RUNNING
+_LEAST_LOAD: Final = LoadStrategy.LEAST_LOAD
+_MOST_SESSIONS: Final = LoadStrategy.MOST_SESSIONS
 
 
 class PlacementRules(Model):
@@ -114,40 +121,56 @@ def queue_order(session: WaitingSession) -> tuple[object, ...]:
 
 def open_servers(servers: Iterable[ServerView], pool_type: PoolType) -> Sequence[Open]:
     """Those that may take sessions now."""
-    usable = (server for server in servers if server.state is ServerState.RUNNING and server.accepts_sessions)
+    usable = (server for server in servers if server.state is _RUNNING and server.accepts_sessions)
     if pool_type is PoolType.SERVER:
         return [OpenServer(server) for server in usable]
     return [OpenAgent(server) for server in usable]
 
 
-_Shape = tuple[object, ...]
-_Entry = tuple[tuple[object, ...], int, int]
+_Shape = Hashable
+_Entry = tuple[float, float, int, int]
+
+
+@dataclass(slots=True)
+class _Ranking:
+    """The servers that could take the sessions of one shape, the best of them first."""
+
+    session: WaitingSession
+    """One of these sessions."""
+    strategy: LoadStrategy
+    lasting: list[int | None]
+    """By position, what no session changes in a server's rank; None: out of reach."""
+    entries: list[_Entry]
+    """Heap of (both parts of the rank, position, version)."""
 
 
 class Seating:
     """Hands out the room of some servers, session by session, in the order that this module states.
 
-    For each shape of session it keeps a heap of the servers that could take it. A server whose room changed is pushed
-    again with a new version; its old entries are dropped when they come up.
+    A server's position is its place in the order of host names, which decides between equals. For each shape of session
+    there is a ranking of the servers that could take it. A server whose room changed enters it again with a new
+    version; its old entries are dropped when they come up.
     """
 
-    def __init__(self, servers: Sequence[Open], rules: PlacementRules) -> None:
-        self._servers: list[Open] = list(servers)
+    def __init__(self, servers: Iterable[Open], rules: PlacementRules) -> None:
+        self._servers: list[Open] = sorted(servers, key=attrgetter("view.hostname", "view.id"))
         self._rules = rules
+        self._in_server_pool = rules.pool_type is PoolType.SERVER
         self._versions = [0] * len(self._servers)
-        self._positions = {server.view.id: n for n, server in enumerate(self._servers)}
-        self._rankings: dict[_Shape, tuple[WaitingSession, list[_Entry]]] = {}
+        self._positions: dict[str, int] = {}
+        self._rankings: dict[_Shape, _Ranking] = {}
         self._present: dict[str, set[int]] | None = None
         self._refused: set[tuple[_Shape, str, str]] = set()
+        self._reasons: dict[_Shape, str] = {}
 
     def seat(self, session: WaitingSession, preferred_server_id: str | None = None) -> Open | None:
         """Give the session to the best server and return it, or return None. Room never grows in between, so a person
         who was refused once is refused again at no cost."""
-        shape = _shape(session)
-        if (shape, session.user, session.kind) in self._refused:
+        shape = self._shape(session)
+        if self._refused and (shape, session.user, session.kind) in self._refused:
             return None
-        position = self._positions.get(preferred_server_id) if preferred_server_id else None
-        if position is None or not self._servers[position].takes(session):
+        position = self._preferred(preferred_server_id, session) if preferred_server_id else None
+        if position is None:
             position = self._best(shape, session)
         if position is None:
             position = self._where_present(session)
@@ -156,71 +179,103 @@ class Seating:
             return None
         server = self._servers[position]
         server.take(session)
-        self._rank_again(position)
+        self._rank_again(position, server)
         if self._present is not None:
             self._present.setdefault(session.user, set()).add(position)
         return server
 
     def why_not(self, session: WaitingSession) -> str:
-        """Why `seat` returned None, as a sentence for the person."""
-        count = len(self._servers)
-        if count == 0:
-            return "No server of the pool is running."
-        if self._rules.pool_type is PoolType.SERVER:
-            if any(server.has_room_for(session) for server in self._servers):
+        """Why `seat` returned None, as a sentence for the person. What holds for everybody with such a session is found
+        out once."""
+        shape = self._shape(session)
+        if shape not in self._reasons:
+            if self._in_server_pool and any(server.has_room_for(session) for server in self._servers):
                 return "Each server with room already has a desktop of this person: one person gets one on a server."
-            return f"{_all_of(count, 'running server')} {agree(count, 'is', 'are')} full."
-        return self._why_no_agent(session)
+            self._reasons[shape] = self._why_no_room(session)
+        return self._reasons[shape]
+
+    def _shape(self, session: WaitingSession) -> _Shape:
+        """All that a ranking depends on. Sessions of server pools are all of one size."""
+        if self._in_server_pool:
+            return session.zone
+        size = session.size
+        return (session.zone, session.image, size.cores, size.memory_mib, size.gpus)
+
+    def _preferred(self, server_id: str, session: WaitingSession) -> int | None:
+        if not self._positions:
+            self._positions = {server.view.id: position for position, server in enumerate(self._servers)}
+        position = self._positions.get(server_id)
+        return None if position is None or not self._servers[position].takes(session) else position
 
     def _best(self, shape: _Shape, session: WaitingSession) -> int | None:
-        if shape not in self._rankings:
-            self._rankings[shape] = (session, self._rank_all(session))
-        ranking = self._rankings[shape][1]
+        ranking = self._rankings.get(shape)
+        if ranking is None:
+            ranking = self._rankings[shape] = self._rank_all(session)
+        entries = ranking.entries
         passed_over: list[_Entry] = []
         best = None
-        while ranking:
-            _, version, position = ranking[0]
+        while entries:
+            _, _, position, version = entries[0]
             if version != self._versions[position]:
-                heappop(ranking)
+                heappop(entries)
             elif self._servers[position].takes(session):
                 best = position
                 break
             else:
-                passed_over.append(heappop(ranking))
+                passed_over.append(heappop(entries))
         for entry in passed_over:
-            heappush(ranking, entry)
+            heappush(entries, entry)
         return best
 
-    def _rank_all(self, session: WaitingSession) -> list[_Entry]:
+    def _rank_all(self, session: WaitingSession) -> _Ranking:
         zone = self._rules.zone_of(session)
-        entries: list[_Entry] = [
-            (_rank(server, session, zone), version, position)
-            for position, (server, version) in enumerate(zip(self._servers, self._versions, strict=True))
-            if server.has_room_for(session) and _in_reach(server, session, zone)
-        ]
+        strategy = zone.load_strategy
+        lastings = [_lasting_rank(server, session, zone) for server in self._servers]
+        entries: list[_Entry] = []
+        for position, (server, lasting) in enumerate(zip(self._servers, lastings, strict=True)):
+            if lasting is not None and server.has_room_for(session):
+                first, second = _rank(server, lasting, strategy)
+                entries.append((first, second, position, self._versions[position]))
         heapify(entries)
-        return entries
+        return _Ranking(session, strategy, lastings, entries)
 
-    def _rank_again(self, position: int) -> None:
-        server = self._servers[position]
-        self._versions[position] += 1
-        for session, ranking in self._rankings.values():
-            zone = self._rules.zone_of(session)
-            if server.has_room_for(session) and _in_reach(server, session, zone):
-                heappush(ranking, (_rank(server, session, zone), self._versions[position], position))
+    def _rank_again(self, position: int, server: Open) -> None:
+        version = self._versions[position] = self._versions[position] + 1
+        for ranking in self._rankings.values():
+            lasting = ranking.lasting[position]
+            if lasting is None or not server.has_room_for(ranking.session):
+                continue
+            first, second = _rank(server, lasting, ranking.strategy)
+            entry = (first, second, position, version)
+            if ranking.entries[0][2] == position:
+                heapreplace(ranking.entries, entry)
+            else:
+                heappush(ranking.entries, entry)
 
     def _where_present(self, session: WaitingSession) -> int | None:
         """A server without a free user's place, on which the person already is."""
-        if self._rules.pool_type is not PoolType.SERVER:
+        if not self._in_server_pool:
             return None
         if self._present is None:
             self._present = {}
             for position, server in enumerate(self._servers):
-                for user in server.users() if isinstance(server, OpenServer) and server.view.counts_users else ():
+                for user in server.users() if isinstance(server, OpenServer) and server.counts_users else ():
                     self._present.setdefault(user, set()).add(position)
         zone = self._rules.zone_of(session)
-        able = [n for n in self._present.get(session.user, ()) if self._servers[n].takes(session)]
-        return min(able, key=lambda n: _rank(self._servers[n], session, zone), default=None)
+        able = {n: self._servers[n] for n in self._present.get(session.user, ()) if self._servers[n].takes(session)}
+        return min(
+            able,
+            key=lambda n: (*_rank(able[n], _lasting_rank(able[n], session, zone) or 0, zone.load_strategy), n),
+            default=None,
+        )
+
+    def _why_no_room(self, session: WaitingSession) -> str:
+        count = len(self._servers)
+        if count == 0:
+            return "No server of the pool is running."
+        if self._in_server_pool:
+            return f"{_all_of(count, 'running server')} {agree(count, 'is', 'are')} full."
+        return self._why_no_agent(session)
 
     def _why_no_agent(self, session: WaitingSession) -> str:
         wanted = size_text(session.size)
@@ -229,36 +284,35 @@ class Seating:
         if not big_enough:
             return f"No agent that runs is big enough for {wanted}."
         zone = self._rules.zone_of(session)
-        if not any(_in_reach(agent, session, zone) for agent in big_enough):
+        if all(_lasting_rank(agent, session, zone) is None for agent in big_enough):
             return f"No agent in zone {session.zone!r} is big enough for {wanted}, and other zones are not searched."
         return f"No agent has {wanted} free now."
 
 
-def _shape(session: WaitingSession) -> _Shape:
-    size = session.size
-    return (session.zone, session.image, size.cores, size.memory_mib, size.gpus)
-
-
-def _rank(server: Open, session: WaitingSession, zone: Zone) -> tuple[object, ...]:
+def _lasting_rank(server: Open, session: WaitingSession, zone: Zone) -> int | None:
+    """What no session changes in the server's rank, as one number: what counts more in the higher digit. None: it is
+    out of reach."""
     view = server.view
     elsewhere = session.zone is not None and view.zone != session.zone
     if isinstance(server, OpenServer):
-        return (-server.sessions_room, elsewhere, view.hostname, view.id)
+        return int(elsewhere)
+    if elsewhere and not zone.search_alternate_zones:
+        return None
     autoscaled = zone.prioritize_static_agents and view.autoscale is not None
     must_pull = session.image is not None and session.image not in view.images
-    return (elsewhere, autoscaled, must_pull, _strategy_rank(server, zone.load_strategy), view.hostname, view.id)
+    return 100 * elsewhere + 10 * autoscaled + must_pull
+
+
+def _rank(server: Open, lasting: int, strategy: LoadStrategy) -> tuple[float, float]:
+    if isinstance(server, OpenServer):
+        return (-server.room[0], lasting)
+    return (lasting, _strategy_rank(server, strategy))
 
 
 def _strategy_rank(agent: OpenAgent, strategy: LoadStrategy) -> float:
-    if strategy is LoadStrategy.LEAST_LOAD:
+    if strategy is _LEAST_LOAD:
         return agent.load
-    return -agent.sessions if strategy is LoadStrategy.MOST_SESSIONS else agent.sessions
-
-
-def _in_reach(server: Open, session: WaitingSession, zone: Zone) -> bool:
-    if isinstance(server, OpenServer) or session.zone is None or zone.search_alternate_zones:
-        return True
-    return server.view.zone == session.zone
+    return -agent.sessions if strategy is _MOST_SESSIONS else agent.sessions
 
 
 def _why(server: Open, preferred_server_id: str | None) -> str:

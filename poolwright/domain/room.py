@@ -12,6 +12,9 @@ Amount = tuple[float, ...]
 
 _NOTHING: Final = Size()
 
+# To look a member up on its class takes many times as long as a name, and this is asked for every session.
+_DESKTOP: Final = SessionKind.DESKTOP
+
 _ROUNDING: Final = 1e-9
 """Fractions of cores add up with tiny errors; they must not ask for a whole agent."""
 
@@ -60,56 +63,66 @@ class OpenServer:
     no sessions has none.
     """
 
-    __slots__ = ("_desktops", "_users", "_users_left", "limit", "sessions_left", "sessions_room", "taken", "view")
+    __slots__ = (
+        "_desktops",
+        "_users",
+        "_users_left",
+        "counts_users",
+        "is_idle",
+        "limit",
+        "room",
+        "sessions_left",
+        "taken",
+        "view",
+    )
 
     def __init__(self, view: ServerView) -> None:
-        live = view.sessions
+        sessions, most = view.sessions, view.max_sessions
+        closed = is_spent(view) or not view.accepts_sessions
         self.view = view
+        self.is_idle = not sessions
+        """Nobody was on it when it was opened."""
         self.taken = 0
         """Sessions that it took since it was opened."""
         self.limit: int | None = None
         """It takes no more than this many; None: as many as fit."""
-        closed = is_spent(view) or not view.accepts_sessions
-        self.sessions_left = 0 if closed else max(0, view.max_sessions - len(live))
-        self.sessions_room = self.sessions_left
-        """Sessions for people who are not on it yet."""
+        self.sessions_left = 0 if closed else max(0, most - len(sessions))
+        # As many users as sessions always fit, so that counting them would change nothing.
+        self.counts_users = view.counts_users and view.max_users < most
+        """Users may be too many although sessions are left."""
         self._users_left = 0
         self._users: set[str] | None = None
         self._desktops: set[str] | None = None
-        if view.counts_users:
-            users = len({session.user for session in live}) if live else 0
-            self._users_left = max(0, view.max_users - users)
-            self.sessions_room = min(self.sessions_left, self._users_left)
-
-    @property
-    def room(self) -> Amount:
-        """`(sessions,)`"""
-        return (self.sessions_room,)
+        self.room: Amount = (self.sessions_left,)
+        """`(sessions,)` for people who are not on it yet."""
+        if self.counts_users:
+            self._users_left = max(0, view.max_users - len(self.users()))
+            self.room = (min(self.sessions_left, self._users_left),)
 
     def has_room_for(self, session: WaitingSession) -> bool:  # noqa: ARG002
         """Sessions of server pools are all of one size."""
-        return self.sessions_room > 0 and (self.limit is None or self.taken < self.limit)
+        return self.room[0] > 0 and (self.limit is None or self.taken < self.limit)
 
     def takes(self, session: WaitingSession) -> bool:
         """One desktop per person; their apps stack, and a person who is on it already needs no further user's place."""
         if self.sessions_left <= 0 or (self.limit is not None and self.taken >= self.limit):
             return False
-        if self.view.counts_users and self._users_left <= 0 and session.user not in self.users():
+        if self.counts_users and self._users_left <= 0 and session.user not in self.users():
             return False
-        return session.kind is not SessionKind.DESKTOP or session.user not in self._desktop_users()
+        return session.kind is not _DESKTOP or session.user not in self._desktop_users()
 
     def take(self, session: WaitingSession) -> None:
         """Counts the session, and the person if they are new here."""
-        if session.kind is SessionKind.DESKTOP:
+        if session.kind is _DESKTOP:
             self._desktop_users().add(session.user)
         self.sessions_left -= 1
-        self.sessions_room = self.sessions_left
+        self.room = (self.sessions_left,)
         self.taken += 1
-        if self.view.counts_users:
+        if self.counts_users:
             users = self.users()
             self._users_left -= session.user not in users
             users.add(session.user)
-            self.sessions_room = min(self.sessions_left, self._users_left)
+            self.room = (min(self.sessions_left, self._users_left),)
 
     def users(self) -> set[str]:
         """The people on it."""
@@ -119,7 +132,7 @@ class OpenServer:
 
     def _desktop_users(self) -> set[str]:
         if self._desktops is None:
-            self._desktops = {session.user for session in self.view.sessions if session.kind is SessionKind.DESKTOP}
+            self._desktops = {session.user for session in self.view.sessions if session.kind is _DESKTOP}
         return self._desktops
 
 
@@ -129,23 +142,24 @@ class OpenAgent:
     Its room is its planning size less the sizes of its sessions. An agent that accepts no sessions has none.
     """
 
-    __slots__ = ("cores", "gpus", "limit", "memory_mib", "sessions", "taken", "view")
+    __slots__ = ("cores", "gpus", "is_idle", "limit", "memory_mib", "sessions", "taken", "view")
 
     def __init__(self, view: ServerView) -> None:
+        sessions = view.sessions
         self.view = view
+        self.is_idle = not sessions
+        """Nobody was on it when it was opened."""
         self.taken = 0
         """Sessions that it took since it was opened."""
         self.limit: int | None = None
         """It takes no more than this many; None: as many as fit."""
-        self.sessions = len(view.sessions)
+        self.sessions = len(sessions)
         size = view.size if view.accepts_sessions else _NOTHING
         self.cores: float = size.cores
         self.memory_mib = size.memory_mib
         self.gpus = size.gpus
-        for session in view.sessions:
-            self.cores -= session.size.cores
-            self.memory_mib -= session.size.memory_mib
-            self.gpus -= session.size.gpus
+        for session in sessions:
+            self._take_off(session.size)
 
     @property
     def room(self) -> Amount:
@@ -178,11 +192,14 @@ class OpenAgent:
 
     def take(self, session: WaitingSession) -> None:
         """Takes the session's size off."""
-        self.cores -= session.size.cores
-        self.memory_mib -= session.size.memory_mib
-        self.gpus -= session.size.gpus
+        self._take_off(session.size)
         self.sessions += 1
         self.taken += 1
+
+    def _take_off(self, size: Size) -> None:
+        self.cores -= size.cores
+        self.memory_mib -= size.memory_mib
+        self.gpus -= size.gpus
 
 
 Open = OpenServer | OpenAgent

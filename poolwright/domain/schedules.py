@@ -72,6 +72,9 @@ class ScheduleState(Model):
     """When `active` or `targets` change next, in UTC; None if they do not within `LOOK_AHEAD`."""
 
 
+_ALWAYS_ACTIVE = ScheduleState(active=True, reason="No schedule is set, so this is always active.")
+
+
 def active_at(schedules: Sequence[Schedule], now: datetime) -> ScheduleState:
     """The state of the schedules at the given moment. Raises ValueError if `now` has no time zone.
 
@@ -81,7 +84,7 @@ def active_at(schedules: Sequence[Schedule], now: datetime) -> ScheduleState:
     """
     moment = in_utc(now, "now")
     if not schedules:
-        return ScheduleState(active=True, reason="No schedule is set, so this is always active.")
+        return _ALWAYS_ACTIVE
     moments = moments_from(schedules, moment)
     current = next(moments)
     nearby = takewhile(lambda later: later.at <= moment + LOOK_AHEAD, moments)

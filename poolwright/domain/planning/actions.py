@@ -21,10 +21,12 @@ def groups_of(done: Deliberation) -> tuple[Group, ...]:
     """Every action, in the order in which they are to be done: what must go, what is had back, what is made, what is
     replaced, what is too much."""
     steps = (_delete_overdue, _drain_spent, _undrain, _create, _drain_replaced, _drain_too_many)
-    return tuple(group for step in steps for group in step(done) if group.actions)
+    return tuple(group for step in steps for group in step(done))
 
 
 def _delete_overdue(done: Deliberation) -> Iterator[Group]:
+    if not done.supply.overdue:
+        return
     limit = done.terms.autoscale.rotation.hard_age_seconds
     actions = tuple(
         Action(
@@ -40,8 +42,10 @@ def _delete_overdue(done: Deliberation) -> Iterator[Group]:
 
 
 def _drain_spent(done: Deliberation) -> Iterator[Group]:
-    reason = "It is not reusable, a session on it has ended and none is left."
     spent = done.supply.spent
+    if not spent:
+        return
+    reason = "It is not reusable, a session on it has ended and none is left."
     names = listed([server.hostname for server in spent])
     yield Group(
         tuple(_drain(server, DrainReason.SPENT, reason) for server in spent),
@@ -50,8 +54,10 @@ def _drain_spent(done: Deliberation) -> Iterator[Group]:
 
 
 def _undrain(done: Deliberation) -> Iterator[Group]:
-    reason = "Room is short again, and it was drained only because there was too much."
     servers = [server.view for server in done.growth.undrain]
+    if not servers:
+        return
+    reason = "Room is short again, and it was drained only because there was too much."
     actions = tuple(Action(kind=ActionKind.UNDRAIN, server_id=server.id, reason=reason) for server in servers)
     yield Group(actions, f"Take {listed([server.hostname for server in servers])} back. {reason}")
 
@@ -69,18 +75,22 @@ def _create(done: Deliberation) -> Iterator[Group]:
 
 def _wants(done: Deliberation) -> Iterator[tuple[int, str]]:
     growth, terms = done.growth, done.terms
-    yield growth.for_waiting, _waiting_reason(done)
-    missing = sum(need.missing for need in done.snapshot.staging)
-    yield growth.for_staging, f"Staging lacks {counted(missing, 'session')}, more than there is room for."
-    retiring = len(done.retirement.ids)
+    if growth.for_waiting:
+        yield growth.for_waiting, _waiting_reason(done)
+    if growth.for_staging:
+        missing = sum(need.missing for need in done.snapshot.staging)
+        yield growth.for_staging, f"Staging lacks {counted(missing, 'session')}, more than there is room for."
+    retiring = len(done.retirement.retiring)
     beside = (
         f" The {counted(retiring, terms.noun)} to be replaced {agree(retiring, 'does', 'do')} not count."
         if retiring
         else ""
     )
-    ready = f"Ready: {terms.room_text(done.ready)}; on the way: {terms.room_text(done.coming)}"
-    yield growth.for_standby, f"{ready}; wanted ready: {terms.room_text(terms.standby)}.{beside}"
-    yield growth.for_floor, f"At least {counted(terms.floor, terms.noun)} in all are wanted.{beside}"
+    if growth.for_standby:
+        ready = f"Ready: {terms.room_text(done.ready)}; on the way: {terms.room_text(done.coming)}"
+        yield growth.for_standby, f"{ready}; wanted ready: {terms.room_text(terms.standby)}.{beside}"
+    if growth.for_floor:
+        yield growth.for_floor, f"At least {counted(terms.floor, terms.noun)} in all are wanted.{beside}"
 
 
 def _waiting_reason(done: Deliberation) -> str:
@@ -98,6 +108,8 @@ def _drain_replaced(done: Deliberation) -> Iterator[Group]:
         (DrainReason.ROLLOUT, "is marked for replacement"),
     ):
         servers = [server.view for server, reason in done.rotated.drained if reason is drain_reason]
+        if not servers:
+            continue
         dips = done.rotated.for_the_slot
         end = (
             "no cap leaves a slot for a replacement, so it goes first although its room is wanted"
@@ -113,6 +125,8 @@ def _drain_replaced(done: Deliberation) -> Iterator[Group]:
 
 def _drain_too_many(done: Deliberation) -> Iterator[Group]:
     servers = [server.view for server in done.shrinkage.drained]
+    if not servers:
+        return
     terms = done.terms
     if done.shrinkage.over_ceiling:
         reason = f"Idle, and there are {done.shrinkage.over_ceiling} more than the ceiling of {terms.ceiling}."

@@ -1,12 +1,18 @@
 """How old servers are, measured against the rotation settings. Age counts from the server's row."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
+from operator import attrgetter
+from typing import Final
 
 from poolwright.domain.autoscale import Rotation
 from poolwright.domain.scaling import ServerView
+from poolwright.domain.states import ServerState
+
+_MAY_AGE: Final = frozenset({ServerState.RUNNING, ServerState.DRAINING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +40,15 @@ class Ages:
         """It has to be replaced, now or soon."""
         return self.retiring is not None and server.created_at <= self.retiring
 
-    def next_crossing(self, servers: Iterable[ServerView], now: datetime) -> datetime | None:
-        """When the next of these servers reaches one of the ages."""
-        if not self.crossings:
-            return None
-        births = sorted(server.created_at for server in servers)
+    def next_crossing(self, servers: Sequence[ServerView], now: datetime) -> datetime | None:
+        """When the next of these servers, the oldest first, reaches one of the ages while it runs or drains."""
         upcoming = []
         for age in self.crossings:
-            first_younger = bisect_right(births, now - age)
-            if first_younger < len(births):
-                upcoming.append(births[first_younger] + age)
+            older = bisect_right(servers, now - age, key=attrgetter("created_at"))
+            births = (server.created_at for server in islice(servers, older, None) if server.state in _MAY_AGE)
+            birth = next(births, None)
+            if birth is not None:
+                upcoming.append(birth + age)
         return min(upcoming, default=None)
 
 

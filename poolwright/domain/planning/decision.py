@@ -14,9 +14,8 @@ from poolwright.domain.planning.growth import growth_of, slots_of
 from poolwright.domain.planning.rotation import ready_room, retirement_of, rotate
 from poolwright.domain.planning.shrinking import shrinkage_of
 from poolwright.domain.planning.supply import room_of, supply_of
-from poolwright.domain.planning.terms import placement_rules, terms_at
+from poolwright.domain.planning.terms import terms_at
 from poolwright.domain.scaling import Plan, Snapshot
-from poolwright.domain.states import ServerState
 
 
 def plan(snapshot: Snapshot, now: datetime) -> Plan:
@@ -79,7 +78,7 @@ def _deliberate(snapshot: Snapshot, now: datetime) -> Deliberation:
     verdict = judge_failures(snapshot.failures, terms.autoscale.failure, now)
     supply = supply_of(snapshot, terms, ages)
     slots = slots_of(snapshot, terms, supply, verdict, now)
-    demand = demand_of(snapshot, terms, supply, placement_rules(snapshot), slots.count)
+    demand = demand_of(snapshot, terms, supply, slots.count)
     retirement = retirement_of(supply, ages)
     growth = growth_of(snapshot, terms, supply, retirement.fresh, demand, slots)
     ready = ready_room(supply, retirement, terms)
@@ -114,8 +113,7 @@ def _known_changes(done: Deliberation) -> Iterator[datetime]:
         yield done.verdict.paused_until
     for cap in done.snapshot.providers:
         yield from cap.unavailable_until.values()
-    may_age = {ServerState.RUNNING, ServerState.DRAINING}
-    crossing = done.ages.next_crossing((server for server in done.supply.own if server.state in may_age), done.now)
+    crossing = done.ages.next_crossing(done.supply.own, done.now)
     if crossing is not None:
         yield crossing
     if done.shrinkage.due_at is not None:

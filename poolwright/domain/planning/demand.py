@@ -13,7 +13,7 @@ from itertools import chain
 
 from poolwright.domain.placement import PlacementRules, Seating, queue_order
 from poolwright.domain.planning.supply import Stock, Supply
-from poolwright.domain.planning.terms import Terms
+from poolwright.domain.planning.terms import Terms, placement_rules
 from poolwright.domain.room import Open, OpenAgent, OpenServer
 from poolwright.domain.scaling import SiblingConfig, Snapshot, WaitingSession
 from poolwright.domain.servers import Size
@@ -111,11 +111,12 @@ class Maker:
         return server
 
 
-def demand_of(snapshot: Snapshot, terms: Terms, supply: Supply, rules: PlacementRules, free_slots: int) -> Demand:
+def demand_of(snapshot: Snapshot, terms: Terms, supply: Supply, free_slots: int) -> Demand:
     """Seat the waiting sessions in thought. The stock's room is what is left for standby afterwards."""
     demand = Demand()
     if not snapshot.waiting:
         return demand
+    rules = placement_rules(snapshot)
     left = sorted(snapshot.waiting, key=queue_order)
     accepting = terms.counts_sessions or terms.active
     demand.on_running, left = _seat([*(supply.running if accepting else ()), *supply.other_running], left, rules)

@@ -36,7 +36,7 @@ def _room_figures(done: Deliberation) -> Iterator[tuple[str, Figure]]:
 
 def _session_figures(done: Deliberation) -> Iterator[tuple[str, Figure]]:
     demand = done.demand
-    yield "live_sessions", sum(len(server.sessions) for server in done.supply.own)
+    yield "live_sessions", done.supply.live_sessions
     yield "waiting_sessions", len(done.snapshot.waiting)
     yield "waiting_for_ready", demand.on_running
     yield "waiting_for_coming", demand.on_coming
@@ -56,7 +56,7 @@ def _server_figures(done: Deliberation) -> Iterator[tuple[str, Figure]]:
     yield "servers_draining", supply.in_state[ServerState.DRAINING]
     yield "servers_failed", supply.in_state[ServerState.FAILED]
     yield "servers_deleting", supply.in_state[ServerState.DELETING]
-    yield "servers_retiring", len(done.retirement.ids)
+    yield "servers_retiring", len(done.retirement.retiring)
     yield "servers_marked_for_rollout", done.retirement.marked
     yield "servers_drifted", done.supply.drifted
     yield "servers_not_needed", len(done.shrinkage.wished)

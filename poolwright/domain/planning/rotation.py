@@ -9,6 +9,8 @@ its room is wanted: the slot that it frees is its replacement's.
 """
 
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Final
 
 from poolwright.domain.planning.ages import Ages
 from poolwright.domain.planning.growth import Growth, Slots
@@ -18,12 +20,14 @@ from poolwright.domain.room import Amount, Open, minus
 from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
 
+_ON_THE_WAY_OUT: Final = frozenset({ServerState.DELETING, ServerState.FAILED})
+
 
 @dataclass(slots=True)
 class Retirement:
     """Which of the running servers are to be replaced."""
 
-    ids: frozenset[str]
+    retiring: frozenset[Open]
     """All that retire now."""
     due: Stock
     """Those that may be drained now, in this order: past their soft age, the oldest first; then one of a rollout."""
@@ -65,28 +69,24 @@ class Rotated:
 
 def retirement_of(supply: Supply, ages: Ages) -> Retirement:
     """Who retires."""
-    retiring: Stock = []
-    marked: Stock = []
-    fresh: Stock = []
-    for server in supply.running:
-        if ages.is_retiring(server.view):
-            retiring.append(server)
-        else:
-            (marked if server.view.rollout else fresh).append(server)
-    due = sorted((server for server in retiring if ages.is_due(server.view)), key=_oldest_first)
+    retiring = list(takewhile(lambda server: ages.is_retiring(server.view), supply.running))
+    due = [server for server in retiring if ages.is_due(server.view)]
+    fresh = supply.running[len(retiring) :]
+    marked = [server for server in fresh if server.view.rollout]
     if marked:
-        turn = min(marked, key=lambda server: (bool(server.view.sessions), *_oldest_first(server)))
+        turn = next((server for server in marked if server.is_idle), marked[0])
         retiring.append(turn)
         due.append(turn)
+        fresh = [server for server in fresh if not server.view.rollout]
         fresh += [server for server in marked if server is not turn]
-    return Retirement(ids=frozenset(server.view.id for server in retiring), due=due, marked=len(marked), fresh=fresh)
+    return Retirement(retiring=frozenset(retiring), due=due, marked=len(marked), fresh=fresh)
 
 
 def ready_room(supply: Supply, retirement: Retirement, terms: Terms) -> Ready:
     """The room that runs, beside what is seated on it by now."""
     fresh_room = room_of(retirement.fresh, terms)
     return Ready(
-        room=room_of(supply.running, terms) if retirement.ids else fresh_room,
+        room=room_of(supply.running, terms) if retirement.retiring else fresh_room,
         count=len(supply.running),
         fresh_room=fresh_room,
         fresh_count=len(retirement.fresh),
@@ -101,7 +101,7 @@ def rotate(terms: Terms, supply: Supply, retirement: Retirement, ready: Ready, s
             _drain(server, rotated, ready)
         else:
             rotated.wait.append(server)
-    idle = [server for server in rotated.wait if not server.view.sessions and server.taken == 0]
+    idle = [server for server in rotated.wait if server.is_idle and server.taken == 0]
     if idle and not rotated.drained and _has_to_dip(supply, slots, growth):
         rotated.wait.remove(idle[0])
         rotated.for_the_slot = idle[0]
@@ -126,13 +126,9 @@ def _can_be_spared(server: Open, ready: Ready, terms: Terms) -> bool:
 
 
 def _has_to_dip(supply: Supply, slots: Slots, growth: Growth) -> bool:
-    on_the_way_out = any(
-        server.state in {ServerState.DELETING, ServerState.FAILED}
-        or (server.state is ServerState.DRAINING and not server.sessions)
+    if slots.cap_left > 0 or slots.paused or growth.creations or supply.coming:
+        return False
+    return not any(
+        server.state in _ON_THE_WAY_OUT or (server.state is ServerState.DRAINING and not server.sessions)
         for server in supply.own
     )
-    return slots.cap_left == 0 and not slots.paused and not (growth.creations or supply.coming or on_the_way_out)
-
-
-def _oldest_first(server: Open) -> tuple[object, ...]:
-    return (server.view.created_at, server.view.id)

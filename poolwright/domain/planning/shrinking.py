@@ -49,17 +49,13 @@ def shrinkage_of(
     now: datetime,
 ) -> Shrinkage:
     """What goes now, and what is only wished. Takes it off `ready`."""
-    gone = {server.view.id for server, _ in rotated.drained}
-    idle = [
-        server
-        for server in supply.running
-        if not server.view.sessions and server.taken == 0 and server.view.id not in gone
-    ]
+    gone = {server for server, _ in rotated.drained}
+    idle = [server for server in supply.running if server.is_idle and server.taken == 0 and server not in gone]
     minimum_life = timedelta(seconds=terms.autoscale.minimum_life_seconds)
     shrinkage = Shrinkage(over_ceiling=_over_ceiling(terms, supply, ready))
     excess = shrinkage.over_ceiling
     for server in _in_order(idle, snapshot, retirement, now - minimum_life):
-        retiring = server.view.id in retirement.ids
+        retiring = server in retirement.retiring
         if excess <= 0 and not _is_too_much(server, ready, terms, retiring=retiring):
             continue
         excess -= 1
@@ -84,11 +80,13 @@ def _over_ceiling(terms: Terms, supply: Supply, ready: Ready) -> int:
 
 
 def _in_order(idle: Stock, snapshot: Snapshot, retirement: Retirement, ready_before: datetime) -> Stock:
-    def order(server: Open) -> tuple[object, ...]:
+    """Of equals the oldest comes first, as it does among the idle."""
+    revision = snapshot.autoscale_revision
+
+    def order(server: Open) -> tuple[bool, ...]:
         view = server.view
-        stays = view.id not in retirement.ids and not view.rollout
-        current = view.config_revision >= snapshot.autoscale_revision
-        return (ready_since(view) > ready_before, stays, current, view.created_at, view.id)
+        stays = server not in retirement.retiring and not view.rollout
+        return (ready_since(view) > ready_before, stays, view.config_revision >= revision)
 
     return sorted(idle, key=order)
 

@@ -13,6 +13,10 @@ from poolwright.domain.states import COMING, ServerState
 
 Stock = list[Open]
 
+# To look a member up on its class takes many times as long as a name, and this is asked for every server.
+_RUNNING: Final = ServerState.RUNNING
+_DRAINING: Final = ServerState.DRAINING
+
 _OLDEST_FIRST: Final = attrgetter("created_at", "id")
 """An order of its own, so that the plan does not depend on the order in which the servers come."""
 
@@ -22,7 +26,7 @@ class Supply:
     """Room that is there, is coming, or could be had back. Waiting sessions are seated on it in thought."""
 
     own: list[ServerView] = field(default_factory=list)
-    """Every server of this config that is not deleted: what its caps count."""
+    """Every server of this config that is not deleted: what its caps count. The oldest first, as all that follow."""
     running: Stock = field(default_factory=list)
     """Of this config, running; without the spent and the overdue."""
     coming: Stock = field(default_factory=list)
@@ -41,6 +45,8 @@ class Supply:
 
     in_state: Counter[ServerState] = field(default_factory=Counter)
     """Servers of this config by state."""
+    live_sessions: int = 0
+    """Sessions on servers of this config."""
     drifted: int = 0
     """Running servers of this config that were made from an older configuration."""
 
@@ -56,7 +62,6 @@ def supply_of(snapshot: Snapshot, terms: Terms, ages: Ages) -> Supply:
             _sort_own(supply, server, terms, ages)
         elif snapshot.waiting:
             _sort_other(supply, server, terms, siblings)
-    supply.in_state = Counter(server.state for server in supply.own)
     supply.drifted = sum(server.view.config_revision < snapshot.autoscale_revision for server in supply.running)
     supply.drained = _below_ceiling(supply, terms)
     return supply
@@ -68,15 +73,17 @@ def room_of(stock: Stock, terms: Terms) -> Amount:
 
 
 def _sort_own(supply: Supply, server: ServerView, terms: Terms, ages: Ages) -> None:
-    state = server.state
-    if state is ServerState.RUNNING:
+    state, sessions = server.state, server.sessions
+    supply.in_state[state] += 1
+    supply.live_sessions += len(sessions)
+    if state is _RUNNING:
         if ages.is_overdue(server):
             supply.overdue.append(server)
-        elif terms.counts_sessions and not server.sessions and is_spent(server):
+        elif not sessions and terms.counts_sessions and is_spent(server):
             supply.spent.append(server)
         else:
             supply.running.append(terms.open(server))
-    elif state is ServerState.DRAINING:
+    elif state is _DRAINING:
         if ages.is_overdue(server):
             supply.overdue.append(server)
         elif terms.active and not ages.is_retiring(server) and _was_only_too_much(server, terms):
@@ -90,7 +97,7 @@ def _sort_other(supply: Supply, server: ServerView, terms: Terms, siblings: dict
     agents_sleep = sibling is not None and not sibling.active and not terms.counts_sessions
     if agents_sleep or not server.accepts_sessions:
         return
-    if server.state is ServerState.RUNNING:
+    if server.state is _RUNNING:
         supply.other_running.append(terms.open(server))
     elif server.state in COMING:
         supply.other_coming.append(terms.open(server))
@@ -101,7 +108,7 @@ def _sort_other(supply: Supply, server: ServerView, terms: Terms, siblings: dict
 def _was_only_too_much(server: ServerView, terms: Terms) -> bool:
     """Drained for no fault of its own, so that it is as good as any when room is short again."""
     return (
-        server.state is ServerState.DRAINING
+        server.state is _DRAINING
         and server.drain_reason is DrainReason.SCALE_DOWN
         and not server.rollout
         and not (terms.counts_sessions and is_spent(server))

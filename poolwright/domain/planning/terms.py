@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from poolwright.domain.autoscale import ConnectionType, DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.placement import PlacementRules
@@ -106,27 +107,26 @@ def _standby(autoscale: ServerAutoscale | DockerAgentAutoscale, targets: Schedul
 
 
 def _imagined(autoscale: ServerAutoscale | DockerAgentAutoscale, now: datetime) -> ServerView:
-    view = ServerView(
-        id="",
-        hostname="",
-        autoscale=autoscale.name,
-        zone=autoscale.zone,
-        state=ServerState.REQUESTED,
-        created_at=now,
-    )
+    named: dict[str, Any] = {
+        "id": "",
+        "hostname": "",
+        "autoscale": autoscale.name,
+        "zone": autoscale.zone,
+        "state": ServerState.REQUESTED,
+        "created_at": now,
+    }
     if isinstance(autoscale, DockerAgentAutoscale):
         size = Size(
             cores=autoscale.agent_cores_override,
             memory_mib=autoscale.agent_memory_override_mib,
             gpus=autoscale.agent_gpus_override,
         )
-        return view.model_copy(update={"size": size})
-    return view.model_copy(
-        update={
-            "max_sessions": autoscale.max_sessions_per_server,
-            "max_users": autoscale.max_users_per_server,
-            "counts_users": autoscale.connection.type in {ConnectionType.RDP, ConnectionType.SSH},
-        }
+        return ServerView(**named, size=size)
+    return ServerView(
+        **named,
+        max_sessions=autoscale.max_sessions_per_server,
+        max_users=autoscale.max_users_per_server,
+        counts_users=autoscale.connection.type in {ConnectionType.RDP, ConnectionType.SSH},
     )
 
 
