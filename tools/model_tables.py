@@ -11,6 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from poolwright.domain.base import docstrings
 from poolwright.domain.resources import VMProviderConfig
 from starter.configuration.known_keys import models_of
 from tools.meanings import MEANINGS
@@ -167,7 +168,7 @@ def _written(default: Any) -> str:
 
 
 def _meaning(model: type[BaseModel], name: str, field: FieldInfo, owner: str | None) -> str:
-    own = one_line(field.description)
+    own = one_line(field.description or docstrings(model).get(name))
     if own:
         return own
     for key in (f"{owner}.{name}", f"{model.__name__}.{name}", name):

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from functools import cache
 from itertools import pairwise
 from textwrap import dedent
 
@@ -36,6 +37,7 @@ def docstrings(model: type[BaseModel]) -> dict[str, str]:
     return {name: text for name, text in found.items() if text is not None and name in model.model_fields}
 
 
+@cache
 def _written_in(cls: type) -> dict[str, str | None]:
     try:
         definition = ast.parse(dedent(inspect.getsource(cls))).body[0]

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 
+from poolwright.domain.base import docstrings
 from starter.configuration.known_keys import Types, holds_secret, models_of
 from starter.configuration.problems import HIDDEN, Path, Problem, shown
 from starter.configuration.secret_values import hide
@@ -124,7 +125,7 @@ def _meaning(places: Mapping[Path, tuple[Types, Any]], path: Path) -> str:
     for model in models_of(_types(places, tuple(around))):
         field = model.model_fields.get(str(key))
         if field is not None:
-            description = " ".join((field.description or "").split())
+            description = " ".join((field.description or docstrings(model).get(str(key), "")).split())
             return f"Add it. {description}" if description else "Add it."
     return "Add it."
 
