@@ -102,7 +102,8 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     until the commit. Raises `UnknownDocument`."""
     autoscale = load_autoscale(session, name)
     zones = all_zones(session, autoscale.pool)
-    memory = _recall(session, name)
+    # Kept for `record_plan`.
+    memory = session.info["scaling", name] = _recall(session, name)
     declared = documents.rows_of_pool(session, autoscale.pool)
     providers = tuple(
         _provider_cap(session, provider, now) for provider in (autoscale.vm_provider, *autoscale.fallback_vm_providers)
@@ -244,12 +245,11 @@ def _memory(session: Session, autoscale: str) -> ScalingRow:
 
 
 def _recall(session: Session, autoscale: str) -> Row[Any] | None:
-    """What its decisions remember, with the newest one's plan, kept for `record_plan`. None before the first one."""
+    """What its decisions remember, with the newest one's plan. None before the first one."""
     # Held, as documents are: what was counted against the config until now must not be overwritten by the plan. After a
     # wait for it PostgreSQL gives no plan if a decision was added meanwhile; the next one is then taken for another.
     found = fetch(session, _MEMORY_TO_HOLD if writes(session) else _MEMORY, name=autoscale)
-    memory = session.info["scaling", autoscale] = found[0] if found else None
-    return memory
+    return found[0] if found else None
 
 
 def _keep_decision(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale, plan: Plan) -> str:

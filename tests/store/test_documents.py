@@ -203,6 +203,29 @@ class TestReading:
             assert [row.name for row in documents.rows_of_pool(tx, "demo")] == ["demo"]
             assert tx.get_one(DocumentRow, ("pool", "demo")).pool is None
 
+    def test_what_was_read_before_a_change_is_read_again(self, store: Store) -> None:
+        provider(store)
+        save(store, "autoscale", "demo", AUTOSCALE)
+        with store.write() as tx:
+            assert [row.name for row in documents.rows_of_pool(tx, "demo")] == ["demo"]
+            documents.get_row(tx, "vm_provider", "sim")
+            for kind, name in (("autoscale", "second"), ("zone", "here")):
+                documents.save_document(
+                    tx,
+                    kind=kind,
+                    name=name,
+                    body={**AUTOSCALE, "name": name},
+                    facts={},
+                    revision=2,
+                    reshapes=True,
+                    now=NOW,
+                )
+            documents.delete_document(tx, "vm_provider", "sim")
+            assert [row.name for row in documents.rows_of_pool(tx, "demo")] == ["demo", "second"]
+            assert [row.name for row in documents.zones_around_pool(tx, "demo")] == ["here"]
+            with pytest.raises(UnknownDocument):
+                documents.get_row(tx, "vm_provider", "sim")
+
     def test_the_type_tells_autoscale_configs_apart(self, store: Store) -> None:
         save(store, "autoscale", "demo", AUTOSCALE)
         save(store, "autoscale", "agents", {**AUTOSCALE, **AGENTS})

@@ -203,6 +203,21 @@ class TestRecording:
         assert record(store, other).decision_id == "demo-2"
         assert [one.id for one in decisions(store)] == ["demo-2", "demo-1"]
 
+    def test_two_in_one_transaction_are_two(self, store: Store) -> None:
+        server_pool(store)
+        with store.write() as tx:
+            taken = scaling.take_snapshot(tx, "demo", NOW)
+            for number in range(2):
+                scaling.record_plan(tx, taken, decision(NOW + number * MINUTE, waiting=number))
+        assert [one.id for one in decisions(store)] == ["demo-2", "demo-1"]
+
+    def test_one_may_be_recorded_after_the_transaction_that_looked(self, store: Store) -> None:
+        server_pool(store)
+        first = record(store, decision(NOW, waiting=0))
+        taken = snapshot(store)
+        with store.write() as tx:
+            assert scaling.record_plan(tx, taken, decision(NOW + MINUTE, waiting=0)).decision_id == first.decision_id
+
     def test_two_that_create_are_two_even_if_they_say_the_same(self, store: Store) -> None:
         server_pool(store)
         record(store, decision(creations=1))
