@@ -5,9 +5,11 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from importlib.metadata import version
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.common import WorkerDeploymentVersion
+from temporalio.worker import Worker, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.accounts import Accounts
@@ -32,6 +34,11 @@ code does nothing that a sandbox forbids is proven by the replay tests, which ru
 _GRACE = timedelta(seconds=30)
 _HEARTBEAT_THROTTLE = timedelta(seconds=5)
 """Cancellation reaches an activity with a heartbeat: this bounds the delay."""
+_BUILD = WorkerDeploymentConfig(
+    version=WorkerDeploymentVersion(deployment_name="poolwright", build_id=version("poolwright")),
+    use_worker_versioning=False,
+)
+"""Which program did a task, as Temporal keeps it; the SDK would else read all code of the process again to hash it."""
 _STORE_THREADS = 8
 _PROVIDER_THREADS = 16
 _LOOK_FOR_ZONES_SECONDS = 1.0
@@ -123,6 +130,7 @@ class Workers:
             activity_executor=self._threads,
             max_concurrent_activities=_STORE_THREADS,
             graceful_shutdown_timeout=_GRACE,
+            deployment_config=_BUILD,
             max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
             interceptors=[Heartbeats()],
         )
@@ -147,6 +155,7 @@ class Workers:
             activity_executor=self._threads,
             max_concurrent_activities=_PROVIDER_THREADS,
             graceful_shutdown_timeout=_GRACE,
+            deployment_config=_BUILD,
             max_heartbeat_throttle_interval=_HEARTBEAT_THROTTLE,
             interceptors=[Heartbeats()],
         )
