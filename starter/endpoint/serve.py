@@ -57,6 +57,7 @@ async def _serve(settings: Settings, store: Store) -> None:
             port=settings.endpoint_port,
             access_log=False,
             log_config=LOGGING,
+            ws="none",
             server_header=False,
             limit_concurrency=2_000,
             timeout_graceful_shutdown=_GRACE_SECONDS,
