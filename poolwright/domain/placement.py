@@ -23,7 +23,7 @@ from pydantic import Field
 
 from poolwright.domain.base import Model
 from poolwright.domain.resources import LoadStrategy, PoolType, Zone
-from poolwright.domain.room import Open, OpenAgent, OpenServer, amount_of, covers
+from poolwright.domain.room import Amount, Open, OpenAgent, OpenServer, amount_of, covers
 from poolwright.domain.scaling import ServerView, WaitingSession
 from poolwright.domain.states import ServerState
 from poolwright.domain.wording import agree, counted, size_text
@@ -135,8 +135,8 @@ _Entry = tuple[float, float, int, int]
 class _Ranking:
     """The servers that could take the sessions of one shape, the best of them first."""
 
-    session: WaitingSession
-    """One of these sessions."""
+    size: Amount
+    """What each of these sessions needs."""
     strategy: LoadStrategy
     lasting: list[int | None]
     """By position, what no session changes in a server's rank; None: out of reach."""
@@ -189,7 +189,8 @@ class Seating:
         out once."""
         shape = self._shape(session)
         if shape not in self._reasons:
-            if self._in_server_pool and any(server.has_room_for(session) for server in self._servers):
+            size = amount_of(session.size)
+            if self._in_server_pool and any(server.has_room_for(size) for server in self._servers):
                 return "Each server with room already has a desktop of this person: one person gets one on a server."
             self._reasons[shape] = self._why_no_room(session)
         return self._reasons[shape]
@@ -229,21 +230,21 @@ class Seating:
 
     def _rank_all(self, session: WaitingSession) -> _Ranking:
         zone = self._rules.zone_of(session)
-        strategy = zone.load_strategy
+        strategy, size = zone.load_strategy, amount_of(session.size)
         lastings = [_lasting_rank(server, session, zone) for server in self._servers]
         entries: list[_Entry] = []
         for position, (server, lasting) in enumerate(zip(self._servers, lastings, strict=True)):
-            if lasting is not None and server.has_room_for(session):
+            if lasting is not None and server.has_room_for(size):
                 first, second = _rank(server, lasting, strategy)
                 entries.append((first, second, position, self._versions[position]))
         heapify(entries)
-        return _Ranking(session, strategy, lastings, entries)
+        return _Ranking(size, strategy, lastings, entries)
 
     def _rank_again(self, position: int, server: Open) -> None:
         version = self._versions[position] = self._versions[position] + 1
         for ranking in self._rankings.values():
             lasting = ranking.lasting[position]
-            if lasting is None or not server.has_room_for(ranking.session):
+            if lasting is None or not server.has_room_for(ranking.size):
                 continue
             first, second = _rank(server, lasting, ranking.strategy)
             entry = (first, second, position, version)

@@ -1,7 +1,7 @@
 """Room: what servers can still take while sessions are handed out, in placement and in planning alike."""
 
-from collections.abc import Iterable
-from operator import sub
+from collections.abc import Sequence
+from operator import itemgetter, sub
 from typing import Final
 
 from poolwright.domain.scaling import ServerView, WaitingSession
@@ -37,10 +37,9 @@ def minus(one: Amount, other: Amount) -> Amount:
     return tuple(map(sub, one, other))
 
 
-def total(amounts: Iterable[Amount], dimensions: int) -> Amount:
+def total(amounts: Sequence[Amount], dimensions: int) -> Amount:
     """The sum of all; zeros if there are none."""
-    columns = tuple(zip(*amounts, strict=True))
-    return tuple(map(sum, columns)) if columns else (0,) * dimensions
+    return tuple(sum(map(itemgetter(dimension), amounts)) for dimension in range(dimensions))
 
 
 def amount_of(size: Size) -> Amount:
@@ -99,7 +98,7 @@ class OpenServer:
             self._users_left = max(0, view.max_users - len(self.users()))
             self.room = (min(self.sessions_left, self._users_left),)
 
-    def has_room_for(self, session: WaitingSession) -> bool:  # noqa: ARG002
+    def has_room_for(self, size: Amount) -> bool:  # noqa: ARG002
         """Sessions of server pools are all of one size."""
         return self.room[0] > 0 and (self.limit is None or self.taken < self.limit)
 
@@ -175,20 +174,16 @@ class OpenAgent:
         gpus = 1 - self.gpus / size.gpus if size.gpus else 0.0
         return max(cores, memory, gpus)
 
-    def has_room_for(self, session: WaitingSession) -> bool:
-        """True if the session's size fits in every dimension."""
+    def has_room_for(self, size: Amount) -> bool:
+        """True if a session of this size fits in every dimension."""
         if self.limit is not None and self.taken >= self.limit:
             return False
-        size = session.size
-        return (
-            self.cores >= size.cores - _ROUNDING
-            and self.memory_mib >= size.memory_mib
-            and (size.gpus == 0 or self.gpus >= size.gpus)
-        )
+        cores, memory_mib, gpus = size
+        return self.cores >= cores - _ROUNDING and self.memory_mib >= memory_mib and (gpus == 0 or self.gpus >= gpus)
 
     def takes(self, session: WaitingSession) -> bool:
         """Containers of one person do not mind each other: only the size decides."""
-        return self.has_room_for(session)
+        return self.has_room_for(amount_of(session.size))
 
     def take(self, session: WaitingSession) -> None:
         """Takes the session's size off."""

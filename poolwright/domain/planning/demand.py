@@ -14,9 +14,8 @@ from itertools import chain
 from poolwright.domain.placement import PlacementRules, Seating, queue_order
 from poolwright.domain.planning.supply import Stock, Supply
 from poolwright.domain.planning.terms import Terms, placement_rules
-from poolwright.domain.room import Open, OpenAgent, OpenServer
+from poolwright.domain.room import Amount, Open, OpenAgent, OpenServer, amount_of
 from poolwright.domain.scaling import SiblingConfig, Snapshot, WaitingSession
-from poolwright.domain.servers import Size
 
 
 @dataclass(slots=True)
@@ -52,15 +51,16 @@ class FirstFit:
 
     def __init__(self, servers: Iterable[Open] = ()) -> None:
         self.servers: Stock = list(servers)
-        self._first_candidate: dict[Size, int] = {}
+        self._first_candidate: dict[Amount, int] = {}
         self._seated: dict[str, list[OpenServer]] = {}
 
     def take(self, session: WaitingSession) -> bool:
         """Seat the session if any server takes it."""
-        position = self._first_candidate.get(session.size, 0)
-        while position < len(self.servers) and not self.servers[position].has_room_for(session):
+        size = amount_of(session.size)
+        position = self._first_candidate.get(size, 0)
+        while position < len(self.servers) and not self.servers[position].has_room_for(size):
             position += 1
-        self._first_candidate[session.size] = position
+        self._first_candidate[size] = position
         with_room = (self.servers[n] for n in range(position, len(self.servers)))
         for server in chain(with_room, self._seated.get(session.user, ())):
             if server.takes(session):
@@ -184,6 +184,7 @@ def _deal_out(
     demand: Demand, sessions: list[WaitingSession], makers: list[Maker], rules: PlacementRules, terms: Terms
 ) -> None:
     in_order: dict[str | None, list[Maker]] = {}
+    fits_anywhere: dict[tuple[str | None, Amount], bool] = {}
     for session in sessions:
         zone = None if terms.counts_sessions else session.zone
         if zone not in in_order:
@@ -195,10 +196,11 @@ def _deal_out(
             demand.elsewhere[taker.name] += 1
         elif not in_order[zone]:
             demand.out_of_reach.append(session)
-        elif any(maker.could_ever_take(session) for maker in in_order[zone]):
-            demand.without_slot.append(session)
         else:
-            demand.too_big.append(session)
+            kind = (zone, amount_of(session.size))
+            if kind not in fits_anywhere:
+                fits_anywhere[kind] = any(maker.could_ever_take(session) for maker in in_order[zone])
+            (demand.without_slot if fits_anywhere[kind] else demand.too_big).append(session)
     demand.new_servers = next(maker.made.servers for maker in makers if maker.name == terms.autoscale.name)
     _lift_limits(demand.new_servers)
 

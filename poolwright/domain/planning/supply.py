@@ -62,6 +62,7 @@ def supply_of(snapshot: Snapshot, terms: Terms, ages: Ages) -> Supply:
             _sort_own(supply, server, terms, ages)
         elif snapshot.waiting:
             _sort_other(supply, server, terms, siblings)
+    supply.in_state = Counter([server.state for server in supply.own])
     supply.drifted = sum(server.view.config_revision < snapshot.autoscale_revision for server in supply.running)
     supply.drained = _below_ceiling(supply, terms)
     return supply
@@ -74,7 +75,6 @@ def room_of(stock: Stock, terms: Terms) -> Amount:
 
 def _sort_own(supply: Supply, server: ServerView, terms: Terms, ages: Ages) -> None:
     state, sessions = server.state, server.sessions
-    supply.in_state[state] += 1
     supply.live_sessions += len(sessions)
     if state is _RUNNING:
         if ages.is_overdue(server):
