@@ -5,7 +5,15 @@ from datetime import timedelta
 import pytest
 
 from poolwright.domain.servers import CheckInStatus
-from poolwright.store.check_ins import LogLine, append_logs, latest_check_in, logs, prune_logs, record_check_in
+from poolwright.store.check_ins import (
+    LogLine,
+    append_logs,
+    latest_check_in,
+    logs,
+    prune_logs,
+    record_check_in,
+    reported_images,
+)
 from poolwright.store.engine import Store
 from poolwright.store.servers import get_server
 from tests.store.scenes import NOW, at_once, reserve, server_pool
@@ -36,6 +44,13 @@ class TestCheckIns:
             assert latest_check_in(tx, server_id) == (CheckInStatus.CONFIGURING, "packages")
             server = get_server(tx, server_id)
         assert (server.progress, server.last_reported_at) == (30, later)
+
+    def test_images_stay_known_when_a_later_report_names_none(self, store: Store, server_id: str) -> None:
+        for images in (["desktop:1"], ["desktop:2", "office:1"], []):
+            with store.write() as tx:
+                record_check_in(tx, server_id, CheckInStatus.RUNNING, "", None, NOW, images=images)
+        with store.read() as tx:
+            assert reported_images(tx, server_id) == ["desktop:2", "office:1"]
 
     def test_reports_that_come_at_once_are_all_taken(self, store: Store, server_id: str) -> None:
         def report(number: int) -> CheckInStatus | None:

@@ -20,6 +20,7 @@ from poolwright.store.servers import (
     lock_pool,
     lock_server,
     note,
+    state_of,
     transition,
 )
 from poolwright.store.tables import ServerRow
@@ -158,6 +159,8 @@ class TestFinding:
             find_server(tx, "tower")
         with store.read() as tx, pytest.raises(UnknownServer, match="no server 's0'"):
             get_server(tx, "s0")
+        with store.read() as tx, pytest.raises(UnknownServer, match="no server 's0'"):
+            state_of(tx, "s0")
         with store.write() as tx, pytest.raises(UnknownServer, match="no server 's0'"):
             lock_server(tx, "s0")
         with store.write() as tx, pytest.raises(UnknownDocument, match="no pool 'tower'"):
