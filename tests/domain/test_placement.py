@@ -237,6 +237,23 @@ class TestQueue:
         assert (len(result.assignments), len(result.unserved)) == (100, 900)
         assert perf_counter() - start < 1
 
+    def test_a_thousand_people_without_room_are_told_so_in_one_quick_pass(self) -> None:
+        agents = [agent(n, BIG) for n in range(1000)]
+        start = perf_counter()
+        result = assign_queue(queue(1000, size=SMALL), agents, agent_rules())
+        assert {reason for _, reason in result.unserved} == {"No agent has 2 cores and 4,096 MiB of memory free now."}
+        assert len(result.unserved) == 1000
+        assert perf_counter() - start < 1
+
+    def test_each_is_told_the_reason_of_their_moment(self) -> None:
+        sessions = [waits("ann", requested_at=ago(3)), *queue(2)]
+        result = assign_queue(sessions, [desk(1, "ann", max_sessions=2)], SERVERS)
+        assert result.assignments == (("w-user-000", "s0001"),)
+        assert result.unserved == (
+            ("w-ann", "Each server with room already has a desktop of this person: one person gets one on a server."),
+            ("w-user-001", "The only running server is full."),
+        )
+
     def test_a_staged_session_holds_room_like_any_other(self) -> None:
         staged = agent(1, sessions=(SessionView(user="", staged=True, kind=SessionKind.DESKTOP, size=BIG),))
         assert chosen(waits(size=SMALL), [staged], agent_rules()) is None
