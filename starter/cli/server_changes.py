@@ -1,6 +1,5 @@
 """What operators ask of servers: signals to their lives, after a look at whether they may."""
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -173,10 +172,6 @@ def _require_life(server: "Server") -> None:
 
 
 def _wait(store: "Store", server: "Server", done: "Sequence[ServerState]", seconds: float) -> None:
-    asyncio.run(_until(store, server, done, seconds))
-
-
-async def _until(store: "Store", server: "Server", done: "Sequence[ServerState]", seconds: float) -> None:
     from poolwright.domain.states import GOING
     from poolwright.store.servers import get_server
 
@@ -196,7 +191,7 @@ async def _until(store: "Store", server: "Server", done: "Sequence[ServerState]"
             raise CommandFailed(
                 f"{now.hostname} is still {now.state} after {seconds:g} seconds: {now.message}", ExitCode.TIMED_OUT
             )
-        await asyncio.sleep(_POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def _refused(message: str) -> CommandFailed:

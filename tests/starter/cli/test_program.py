@@ -23,7 +23,7 @@ from starter.configuration import applying
 from starter.configuration.problems import ConfigurationRefused
 from tests.starter.cli.program import Program
 
-HEAVY = ("sqlalchemy", "temporalio", "fastapi", "pydantic", "alembic", "cryptography", "yaml", "rich.table")
+HEAVY = ("asyncio", "sqlalchemy", "temporalio", "fastapi", "pydantic", "alembic", "cryptography", "yaml", "rich.table")
 
 
 def commands(group: TyperGroup, *path: str) -> Iterator[tuple[tuple[str, ...], TyperCommand]]:
