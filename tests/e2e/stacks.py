@@ -41,14 +41,7 @@ class Stack:
 
     def run(self, *arguments: str, expect: int = 0) -> str:
         """What the command prints. Fails the test on another exit code than expected."""
-        done = subprocess.run(
-            [*PROGRAM, *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        done = self._run(*arguments)
         assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -63,6 +56,10 @@ class Stack:
     def down(self, *arguments: str) -> None:
         """Stop."""
         self.run("down", *arguments)
+
+    def is_up(self) -> bool:
+        """Whether every component runs, which `status` tells by its exit code."""
+        return self._run("status").returncode == 0
 
     def servers(self) -> list[dict[str, Any]]:
         """All servers that are not deleted."""
@@ -129,6 +126,16 @@ class Stack:
         for process in self.machines():
             with _gone_is_fine():
                 process.kill()
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
 
 
 @contextmanager

@@ -45,7 +45,7 @@ class TestComponentsKilled:
                 stack.component(component).kill()
                 time.sleep(0.7)  # moments of a life, not a condition: each kill meets another step
                 ids |= {server["id"] for server in stack.servers()}
-                stack.until(lambda: stack.json("status")["running"], f"{component} is back")
+                stack.until(stack.is_up, f"{component} is back")
             settled(stack)
             assert len(ids | {server["id"] for server in stack.servers()}) == 2
 

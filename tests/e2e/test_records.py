@@ -85,7 +85,7 @@ def kill_worker(stack: Stack, times: int) -> None:
     for _ in range(times):
         stack.component("worker").kill()
         time.sleep(0.6)  # moments of a life, not a condition: each kill meets another step
-        stack.until(lambda: bool(stack.json("status")["running"]), "the worker is back")
+        stack.until(stack.is_up, "the worker is back")
 
 
 def stored_secrets(stack: Stack) -> list[str]:
