@@ -3,18 +3,19 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 20
+_LOADS = 4
 _QUIET = (
     "--headless=new",
     "--no-sandbox",
@@ -35,13 +36,14 @@ class Browser:
 
     def open(self, url: str, *words: str) -> str:
         """The page's text, frames included, once all these words are on it."""
-        self._driver.get(url)
-        wait = WebDriverWait(self._driver, _PATIENCE_SECONDS, ignored_exceptions=(WebDriverException,))
-        wait.until(
-            lambda _: all(word in self._text() for word in words),
-            message=f"{url} does not show {words}",
-        )
-        return self._text()
+        # It is loaded again, as people do: a page keeps what was so when it was opened.
+        for _ in range(_LOADS):
+            self._driver.get(url)
+            wait = WebDriverWait(self._driver, _PATIENCE_SECONDS, ignored_exceptions=(WebDriverException,))
+            with suppress(TimeoutException):
+                wait.until(lambda _: all(word in self._text() for word in words))
+                return self._text()
+        raise AssertionError(f"{url} does not show {words}, but {self._text()!r}")
 
     def picture(self, file: Path) -> None:
         """Save what the window shows."""
