@@ -41,7 +41,8 @@ def up(settings: Settings, arguments: Sequence[str]) -> RunningStack:
         if stack is not None and stack.ready and stack.supervisor.process_id == child.pid:
             return stack
         if child.poll() is not None:
-            raise NotStarted(log.read_text(errors="replace").strip() or f"it ended with code {child.returncode}")
+            said = log.read_text(errors="replace").strip().removeprefix("Error: ")
+            raise NotStarted(said or f"it ended with code {child.returncode}")
         time.sleep(0.05)
     raise NotStarted(f"it was not ready after {_DETACH_PATIENCE_SECONDS:.0f} s: see {log}")
 

@@ -56,7 +56,8 @@ async def _up(settings: Settings, files: Sequence[Path], apply: "Apply", *, view
             _say(f"ready: Web UI {stack.ui_url}, API {stack.api_url}/docs")
             await (_show(store, supervisor, stack, stop_asked) if view else _watch(supervisor, stop_asked))
     finally:
-        _say("stopping; servers keep running and are found again by the next `poolwright up`")
+        if stop_asked.is_set():
+            _say("stopping; servers keep running and are found again by the next `poolwright up`")
         supervisor.stop()
 
 

@@ -45,6 +45,12 @@ class Stack:
         assert done.returncode == expect, f"{arguments} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def error(self, *arguments: str) -> str:
+        """What the command says on its way to exit code 1."""
+        done = self._run(*arguments)
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
     def json(self, *arguments: str) -> Any:
         """The command's answer with `-o json`."""
         return json.loads(self.run(*arguments, "-o", "json"))

@@ -2,11 +2,15 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from poolwright.store.installation import upgrade
+from poolwright.store.sealing import new_key
+from starter.settings import Settings
 from tests.e2e.stacks import Stack, stack_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -100,4 +104,17 @@ class TestPorts:
             taken.listen()
             other.environment["POOLWRIGHT_UI_PORT"] = str(taken.getsockname()[1])
             other.run("up", "--detach", expect=1)
+            assert not (tmp_path / "stack.json").exists()
+
+
+class TestKeys:
+    """Data that was sealed with another key."""
+
+    def test_that_is_said_and_nothing_stays_behind(self, tmp_path: Path) -> None:
+        settings = Settings(data_directory=tmp_path)
+        with closing(settings.open_store()) as store:
+            upgrade(store)
+        settings.secrets_key_file().write_text(new_key())
+        with stack_in(tmp_path) as other:
+            assert other.error("up", "--detach").startswith("Error: the secret installation/check-in-key was sealed")
             assert not (tmp_path / "stack.json").exists()
