@@ -56,7 +56,8 @@ class ServerView(Model):
     running_at: datetime | None = None
     sessions: tuple[SessionView, ...] = ()
     served: int = 0
-    """Sessions that were ever assigned to it, ended ones included."""
+    """Sessions that were ever assigned to it, ended ones included. Of a reusable server it may be 0: nothing there
+    depends on it."""
     max_sessions: int = 1
     max_users: int = 1
     counts_users: bool = False
