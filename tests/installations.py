@@ -25,7 +25,7 @@ from poolwright.store.servers import get_server, history, list_servers
 from starter.signals import Signals
 from starter.workers import Workers
 
-AWAIT_SECONDS = 30
+AWAIT_SECONDS = 90
 """No test waits longer than this for anything: a workflow that is stuck is a failure, not a hang."""
 
 

@@ -13,7 +13,8 @@ from tests.conformance.base import Account, until, until_found, until_gone, unti
 from tests.conformance.harness import Fault, Feature, Harness, needs
 from tests.conformance.specs import OURS, SCRIPT, THEIRS, mark_of, spec_of
 
-FAST_SECONDS = 5.0
+SOON_SECONDS = 30.0
+"""More than any call takes on a busy machine, less than any VM takes to boot."""
 SCRIPTS = {
     "empty": "",
     "one line without an end": "exit 0",
@@ -31,7 +32,7 @@ class Creation(Account):
     def test_create_answers_at_once_with_the_vm_and_its_mark(self, provider: Provider) -> None:
         asked_at = time.monotonic()
         vm = provider.create(spec_of("a"))
-        assert time.monotonic() - asked_at < FAST_SECONDS
+        assert time.monotonic() - asked_at < SOON_SECONDS
         assert vm.mark == mark_of("a")
         assert vm.reference
         assert vm.state in (VMState.PENDING, VMState.RUNNING)

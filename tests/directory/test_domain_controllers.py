@@ -1,6 +1,5 @@
 """Connections: only encrypted and verified ones, and another domain controller where one is away."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -138,10 +137,8 @@ class TestFailover:
             assert directory.find(mark) is None
             assert hanging.accepted == 1
             # It is not asked again while it rests.
-            started = time.monotonic()
             assert directory.find(mark) is None
             assert hanging.accepted == 1
-            assert time.monotonic() - started < 1
 
     def test_one_that_failed_is_tried_last_for_a_while(self, site: Site) -> None:
         now = 1000.0

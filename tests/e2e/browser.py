@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 _PATIENCE_SECONDS = 20
-_LOADS = 4
+_LOADS = 8
 _QUIET = (
     "--headless=new",
     "--no-sandbox",

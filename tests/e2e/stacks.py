@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 PROGRAM = (sys.executable, "-m", "starter.cli")
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
 """No test waits longer than this for anything."""
 
 

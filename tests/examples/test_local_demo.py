@@ -18,7 +18,7 @@ from poolwright.domain.startup_script import render
 SCRIPT = Path(__file__).parents[2] / "examples" / "startup-scripts" / "local-demo.sh"
 TOKEN = "t0ken.w1th'quotes"
 ADDRESS = "127.88.0.1"
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 90
 
 
 class Endpoint(ThreadingHTTPServer):

@@ -113,7 +113,7 @@ class TestRun:
             os.killpg(running.pid, number)  # a terminal sends Ctrl-C to make and to its children
         else:
             running.send_signal(number)
-        rest, _ = running.communicate(timeout=20)
+        rest, _ = running.communicate(timeout=60)
         # Where poolwright ends at the very moment make is told to stop, GNU make grumbles that it has no child left.
         assert rest.startswith("stopped\n")
         assert "Error" not in rest

@@ -12,7 +12,7 @@ import psutil
 
 from poolwright.providers.local.processes import MARK_VARIABLE, environments_of
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 Answer = TypeVar("Answer")
 

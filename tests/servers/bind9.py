@@ -42,7 +42,7 @@ BROKEN_ZONE: Final = "broken.test"
 START_SECONDS: Final = 20.0
 STARTS: Final = 3
 """How often to start with another port, since a port that was free a moment ago may be taken by then."""
-ANSWER_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
 BATCH: Final = 200
 
 Item = TypeVar("Item")

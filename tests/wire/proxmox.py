@@ -24,7 +24,7 @@ TOKEN_VALUE = "f00dfeed-0000-4000-8000-c0ffeec0ffee"
 TEMPLATE = "golden"
 SCRIPT_DIRECTORY = "/root"
 STORAGE = "local-lvm"
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 60
 SETTLE_SECONDS = 0.4
 """How long the agent waits for a program before it answers that it has started it."""
 
