@@ -22,7 +22,7 @@ holds the one holds the other, so both are written in one transaction; and since
 answers for neither.
 """
 
-_HOST_LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
+_HOST_LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z")
 _REVERSE_SUFFIXES: Final = ("in-addr.arpa", "ip6.arpa")
 _REVERSE_LABELS = {"in-addr.arpa": re.compile(r"^(0|[1-9]\d{0,2})$"), "ip6.arpa": re.compile(r"^[0-9a-f]$")}
 _IPV4_LABELS: Final = 4

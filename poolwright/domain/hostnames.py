@@ -10,8 +10,8 @@ NETBIOS_LIMIT = 15
 DNS_LABEL_LIMIT = 63
 
 _FIELDS = frozenset({"pool", "zone", "autoscale", "id", "n"})
-_LABEL = re.compile(r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")
-_WIDTH = re.compile(r"^0?\d{0,2}$")
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_WIDTH = re.compile(r"0?[0-9]{0,2}")
 LONGEST_ID = "s" + "0" * 11
 """A server id of the longest kind."""
 
@@ -34,20 +34,25 @@ def check_pattern(pattern: str, *, pool: str, zone: str, autoscale: str, limit: 
             raise HostnameProblem(
                 f"the host name pattern {pattern!r} uses {{{field}}}; it may use {', '.join(sorted(_FIELDS))}"
             )
-        if spec and (field != "n" or not _WIDTH.match(spec)):
+        if spec and (field != "n" or not _WIDTH.fullmatch(spec)):
             raise HostnameProblem(f"in {pattern!r} only n takes a width, written {{n:04}}, not {{{field}:{spec}}}")
         fields.add(field)
     if not fields & {"n", "id"}:
         raise HostnameProblem(f"the host name pattern {pattern!r} gives one name for all servers: add {{n}} or {{id}}")
-    longest = render(pattern, pool=pool, zone=zone, autoscale=autoscale, server_id=LONGEST_ID, number=max(servers, 1))
-    if not _LABEL.match(longest):
+    # Both, since a width without a zero fills the short numbers up with spaces.
+    for number in (1, max(servers, 1)):
+        name = render(pattern, pool=pool, zone=zone, autoscale=autoscale, server_id=LONGEST_ID, number=number)
+        _check_name(f"the host name pattern {pattern!r} gives {name!r}", name, limit)
+
+
+def _check_name(problem: str, name: str, limit: int) -> None:
+    if not _LABEL.fullmatch(name):
+        raise HostnameProblem(f"{problem}; a name has lower-case letters, digits and inner hyphens")
+    if limit == NETBIOS_LIMIT and not any(map(str.isalpha, name)):
+        raise HostnameProblem(f"{problem}; an Active Directory computer has at least one letter in its name")
+    if len(name) > limit:
         raise HostnameProblem(
-            f"the host name pattern {pattern!r} gives {longest!r}; "
-            "a name has lower-case letters, digits and inner hyphens"
-        )
-    if len(longest) > limit:
-        raise HostnameProblem(
-            f"the host name pattern {pattern!r} gives {longest!r}, {len(longest)} characters; at most {limit} are "
+            f"{problem}, {len(name)} characters; at most {limit} are "
             "allowed " + ("for an Active Directory computer" if limit == NETBIOS_LIMIT else "in DNS")
         )
 

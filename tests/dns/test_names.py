@@ -32,6 +32,7 @@ class TestServerNames:
             ("a", "vdi..example"),
             ("a", "*.example"),
             ("a", "vdi example"),
+            ("a", "vdi\n.example"),
             ("a", "büro.example"),
             ("a", f"{LONG_DOMAIN}.example"),
         ],

@@ -4,11 +4,37 @@ from collections.abc import Container
 
 import pytest
 
-from poolwright.domain.hostnames import HostnameProblem, lowest_free
+from poolwright.domain.hostnames import DNS_LABEL_LIMIT, NETBIOS_LIMIT, HostnameProblem, check_pattern, lowest_free
 
 
 def name(pattern: str, taken: Container[str], instead_of: str | None = None) -> str:
     return lowest_free(pattern, taken, pool="desks", zone="here", autoscale="a", server_id="s1", instead_of=instead_of)
+
+
+def checked(pattern: str, limit: int = NETBIOS_LIMIT, servers: int = 10) -> None:
+    check_pattern(pattern, pool="desks", zone="here", autoscale="a", limit=limit, servers=servers)
+
+
+class TestPatterns:
+    @pytest.mark.parametrize("pattern", ["{pool}-{n:04}", "vm{n}", "vm{n:0}", "{id}", "v{n:02}-{zone}"])
+    def test_names_that_both_directories_and_dns_take_will_do(self, pattern: str) -> None:
+        checked(pattern)
+
+    @pytest.mark.parametrize("pattern", ["vm{n}\n", "vm{n:04\n}", "vm{n:0\u0663}"])
+    def test_what_a_block_of_yaml_leaves_at_the_end_is_no_part_of_a_name(self, pattern: str) -> None:
+        with pytest.raises(HostnameProblem, match=r"lower-case letters|takes a width"):
+            checked(pattern)
+
+    @pytest.mark.parametrize("servers", [1, 10, 100])
+    def test_a_width_that_fills_up_with_spaces_is_refused_however_many_servers_there_may_be(self, servers: int) -> None:
+        with pytest.raises(HostnameProblem, match="'vm 1'"):
+            checked("vm{n:2}", servers=servers)
+
+    @pytest.mark.parametrize("pattern", ["{n:04}", "20-{n:04}"])
+    def test_a_name_without_a_letter_is_no_computers_and_will_do_for_dns(self, pattern: str) -> None:
+        with pytest.raises(HostnameProblem, match="at least one letter"):
+            checked(pattern)
+        checked(pattern, limit=DNS_LABEL_LIMIT)
 
 
 class TestLowestFree:
