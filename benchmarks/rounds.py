@@ -125,15 +125,13 @@ def _decide(store: Store, name: str, at: datetime) -> None:
 
 
 def _decide_as_activity(store: Store, name: str, at: datetime) -> None:
-    """All that a scaling loop's activity does in its transaction."""
+    """What a scaling loop's activity does in its transaction while nothing changes."""
     with store.write() as tx:
         autoscale = scaling.load_autoscale(tx, name)
         ledger.lock_caps(tx, autoscale)
         sessions.assign_waiting(tx, autoscale.pool, at)
         snapshot = scaling.take_snapshot(tx, name, at)
         scaling.record_plan(tx, snapshot, plan(snapshot, at))
-        scaling.prune_decisions(tx, at)
-        scaling.requested_servers(tx, name)
 
 
 def _bare(store: Store, name: str, at: datetime) -> None:
@@ -146,7 +144,7 @@ def _bare(store: Store, name: str, at: datetime) -> None:
 
 ROUND_KINDS: Final[dict[str, Decide]] = {
     "decisions": _decide,
-    "with queue and pruning": _decide_as_activity,
+    "with the queue": _decide_as_activity,
     FLOOR: _bare,
 }
 

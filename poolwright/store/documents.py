@@ -14,6 +14,7 @@ from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.base import Model
 from poolwright.domain.resources import DNSProviderConfig, LDAPConfig, Pool, Staging, VMProviderConfig, Workspace, Zone
 from poolwright.domain.static_servers import StaticServer
+from poolwright.store.engine import writes_alone
 from poolwright.store.secrets import delete_secrets, get_secret, put_secret
 from poolwright.store.tables import DocumentRow, InstallationRow
 
@@ -119,6 +120,7 @@ def get_row(session: Session, kind: str, name: str, *, lock: bool = False) -> Do
     """The stored row; with `lock`, held until the transaction ends, and as it is once it is held. Raises
     `UnknownDocument`."""
     known, key = _known(session), (kind, name)
+    lock = lock and not writes_alone(session)
     if key not in known.rows or (lock and key not in known.held):
         row = session.scalars(_ONE_TO_HOLD if lock else _ONE, {"kind": kind, "name": name}).one_or_none()
         if row is None:

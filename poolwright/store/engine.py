@@ -89,6 +89,11 @@ def writes(session: Session) -> bool:
     return bool(_connection(session).get_execution_options().get("poolwright_write", False))
 
 
+def writes_alone(session: Session) -> bool:
+    """Whether nobody else can change what this transaction reads until it ends: SQLite has one writer at a time."""
+    return _connection(session).dialect.name == "sqlite" and writes(session)
+
+
 def fetch(session: Session, statement: Executable, **values: object) -> Sequence[Row[Any]]:
     """Rows of a statement of columns, without the session's own machinery, which takes longer than the database does.
 

@@ -135,7 +135,8 @@ def autoscale_revision(session: Session, autoscale: ServerAutoscale | DockerAgen
 def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
     """Keep the decision, what it remembers, and reserve the servers that it creates (not in observe mode or paused).
 
-    A decision that says the same as the one before it only renews that one's time.
+    A decision that says the same as the one before it only renews that one's time. Each that says something new makes
+    room: decisions that were last confirmed longer ago than `DECISIONS_KEPT` are forgotten.
     """
     autoscale, now = snapshot.autoscale, plan.at
     decision_id = _keep_decision(session, autoscale, plan)
@@ -229,12 +230,6 @@ def list_decisions(session: Session, autoscale: str, limit: int = 50) -> list[De
     return [_decision(row) for row in session.scalars(query.order_by(*_NEWEST_FIRST).limit(limit))]
 
 
-def prune_decisions(session: Session, now: datetime) -> None:
-    """Forget decisions that were last confirmed longer ago than `DECISIONS_KEPT`, and place memories that are over."""
-    execute(session, _FORGET_DECISIONS, since=now - DECISIONS_KEPT)
-    execute(session, _FORGET_PLACES, now=now)
-
-
 def _memory(session: Session, autoscale: str) -> ScalingRow:
     row = session.get(ScalingRow, autoscale, with_for_update=True, populate_existing=True)
     if row is None:
@@ -276,7 +271,13 @@ def _keep_decision(session: Session, autoscale: ServerAutoscale | DockerAgentAut
     else:
         told = {"id": decision_id, "autoscale": name, "pool": autoscale.pool, "plan": body}
         execute(session, _KEEP, **told, at=plan.at, confirmed_at=plan.at)
+        _prune(session, plan.at)
     return decision_id
+
+
+def _prune(session: Session, now: datetime) -> None:
+    execute(session, _FORGET_DECISIONS, since=now - DECISIONS_KEPT)
+    execute(session, _FORGET_PLACES, now=now)
 
 
 def _says(body: Mapping[str, object]) -> tuple[object, ...]:
