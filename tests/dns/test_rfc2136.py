@@ -20,7 +20,7 @@ from poolwright.dns.names import owner_name
 from poolwright.dns.registry import open_dns_provider
 from poolwright.domain.resources import SweepMode, SweepSettings
 from poolwright.domain.sweep import orphans
-from tests.dns.account import ADDRESS, OURS, REVERSE, THEIRS, forward, mark_of, record_of, reverse
+from tests.dns.account import ADDRESS, OURS, REVERSE, THEIRS, forward, mark_of, marked, record_of, reverse
 from tests.dns.harness import Seen
 from tests.dns.relay import Relay
 from tests.servers.bind9 import (
@@ -82,6 +82,28 @@ def write_read_and_remove(provider: DNSProvider, server: Nameserver) -> None:
     assert list(provider.check(ZONE)) == []
     provider.delete(mark_of(), NAME)
     assert not seen(server)
+
+
+class TestTextsBesideTheMark:
+    def test_they_stay_and_what_is_ours_goes(self, server: Nameserver) -> None:
+        provider = open_for(server.port, key=server.keys.updater, reverse_zones=[REVERSE_ZONE])
+        provider.upsert(mark_of(), record_of(NAME, ptr=True))
+        beside = {Seen(owner_name(name), "TXT", '"a text of somebody"') for name in (NAME, REVERSE)}
+        for record in beside:
+            server.add(Record(*record))
+        changes = provider.delete(mark_of(), NAME)
+        assert (len(changes.removed), changes.notes) == (2, ())
+        assert seen(server) == beside
+        assert provider.list_owned() == []
+
+    def test_another_mark_beside_ours_keeps_the_addresses(self, server: Nameserver) -> None:
+        provider = open_for(server.port, key=server.keys.updater)
+        provider.upsert(mark_of(), record_of(NAME))
+        theirs = marked(NAME, mark_of(controller_id=THEIRS))
+        server.add(Record(*theirs))
+        changes = provider.delete(mark_of(), NAME)
+        assert (changes.removed, THEIRS in changes.notes[0]) == ((), True)
+        assert seen(server) == forward(NAME) | {theirs}
 
 
 class TestKeys:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from dns.rdatatype import RdataType
 
 from poolwright.dns.base import AddressRecord
+from poolwright.dns.claims import too_busy
 from poolwright.dns.names import Address, longest_suffix, owner_name, reverse_name
 from poolwright.dns.pointers import Pointers
 from poolwright.dns.rfc2136 import updates
-from poolwright.dns.rfc2136.reading import marks_in
+from poolwright.dns.rfc2136.reading import marks_in, texts_beside
 from poolwright.dns.rfc2136.servers import Servers
 from poolwright.domain.identities import OwnerMark
 
@@ -46,5 +47,13 @@ class ServerPointers(Pointers[str]):
 
     def take_away(self, zone: str, mark: OwnerMark, fqdn: str, address: Address) -> bool:
         """See base class."""
-        release = updates.release_reverse(zone, mark, fqdn, address)
-        return self._servers.update(release, f"asked to remove {reverse_name(address)}")
+        name = reverse_name(address)
+        action = f"asked to remove {name}"
+        if self._servers.update(updates.release_reverse(zone, mark, fqdn, address), action):
+            return True
+        beside = texts_beside(self._servers.records(owner_name(name), RdataType.TXT), mark)
+        if beside is None:
+            return False
+        if not self._servers.update(updates.release_reverse(zone, mark, fqdn, address, beside), action):
+            raise too_busy(name)
+        return True

@@ -6,13 +6,13 @@ from typing import Any
 from dns.rdatatype import RdataType
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
-from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers
+from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers, too_busy
 from poolwright.dns.errors import InvalidSettings
 from poolwright.dns.names import Address, longest_suffix, owner_name, plain
 from poolwright.dns.rfc2136 import updates
 from poolwright.dns.rfc2136.checks import findings
 from poolwright.dns.rfc2136.pointers import ServerPointers
-from poolwright.dns.rfc2136.reading import addresses_in, claims_of, marks_in
+from poolwright.dns.rfc2136.reading import addresses_in, claims_of, marks_in, texts_beside
 from poolwright.dns.rfc2136.servers import Servers
 from poolwright.dns.rfc2136.settings import Settings
 from poolwright.domain.findings import Finding
@@ -59,7 +59,7 @@ class RFC2136DNS:
         zone = self._zone(fqdn, (*self._settings.zones, *self._settings.reverse_zones))
         # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
         removed = self._pointers.remove(mark, fqdn, {*addresses, *self._addresses(fqdn)})
-        if self._servers.update(updates.release(zone, mark, fqdn), f"asked to remove {fqdn}"):
+        if self._release(zone, mark, fqdn):
             return Changes(removed=(*removed, f"{fqdn} A and AAAA"))
         return Changes(removed=removed, notes=left_alone(fqdn, self._marks(fqdn)))
 
@@ -89,6 +89,17 @@ class RFC2136DNS:
         return [
             address for kind in updates.ADDRESS_TYPES for address in addresses_in(self._servers.records(fqdn, kind))
         ]
+
+    def _release(self, zone: str, mark: OwnerMark, fqdn: str) -> bool:
+        action = f"asked to remove {fqdn}"
+        if self._servers.update(updates.release(zone, mark, fqdn), action):
+            return True
+        beside = texts_beside(self._servers.records(owner_name(fqdn), RdataType.TXT), mark)
+        if beside is None:
+            return False
+        if not self._servers.update(updates.release(zone, mark, fqdn, beside), action):
+            raise too_busy(fqdn)
+        return True
 
     def _marks(self, name: str) -> Sequence[OwnerMark]:
         return marks_in(self._servers.records(owner_name(name), RdataType.TXT))

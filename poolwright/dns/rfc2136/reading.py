@@ -23,6 +23,12 @@ def marks_in(records: Iterable[Rdata]) -> Sequence[OwnerMark]:
     return [mark for mark in map(OwnerMark.parse, texts) if mark is not None]
 
 
+def texts_beside(records: Iterable[Rdata], mark: OwnerMark) -> Sequence[Rdata] | None:
+    """What somebody put beside this mark; None where it is not the one mark among these records."""
+    records = list(records)
+    return [record for record in records if not marks_in([record])] if marks_in(records) == [mark] else None
+
+
 def addresses_in(records: Iterable[Rdata]) -> Sequence[Address]:
     """The addresses among these records."""
     return [ip_address(record.address) for record in records if isinstance(record, A | AAAA)]

@@ -4,9 +4,11 @@ RFC 2136 lets a message name conditions that the server checks in the same trans
 step in between: either the conditions hold at that moment and everything is done, or nothing is.
 """
 
+from collections.abc import Iterable
 from typing import Final
 
 import dns.name
+from dns.rdata import Rdata
 from dns.rdataclass import RdataClass
 from dns.rdatatype import RdataType
 from dns.rdtypes.ANY.TXT import TXT
@@ -51,13 +53,13 @@ def rewrite(zone: str, mark: OwnerMark, record: AddressRecord) -> UpdateMessage:
     return update
 
 
-def release(zone: str, mark: OwnerMark, fqdn: str) -> UpdateMessage:
-    """Remove the addresses and the mark, if the name bears this mark."""
+def release(zone: str, mark: OwnerMark, fqdn: str, beside: Iterable[Rdata] = ()) -> UpdateMessage:
+    """Remove the addresses and the mark, if the name bears this mark and just these texts beside it, which stay."""
     update = UpdateMessage(wire_name(zone))
-    _require_mark(update, fqdn, mark)
+    _require_mark(update, fqdn, mark, beside)
     for kind in ADDRESS_TYPES:
         update.delete(wire_name(fqdn), kind)
-    update.delete(wire_name(owner_name(fqdn)), RdataType.TXT)
+    update.delete(wire_name(owner_name(fqdn)), _mark_text(mark))
     return update
 
 
@@ -83,16 +85,18 @@ def rewrite_reverse(
     return update
 
 
-def release_reverse(zone: str, mark: OwnerMark, fqdn: str, address: Address) -> UpdateMessage:
-    """Remove the PTR record from this address to this name, and its mark, if the reverse name bears this mark.
+def release_reverse(
+    zone: str, mark: OwnerMark, fqdn: str, address: Address, beside: Iterable[Rdata] = ()
+) -> UpdateMessage:
+    """Remove the PTR record from this address to this name, and its mark, under the conditions of `release`.
 
     A PTR record to another name stays: somebody has put it in our place.
     """
     update = UpdateMessage(wire_name(zone))
     name = reverse_name(address)
-    _require_mark(update, name, mark)
+    _require_mark(update, name, mark, beside)
     update.delete(wire_name(name), RdataType.PTR, wire_name(fqdn).to_text())
-    update.delete(wire_name(owner_name(name)), RdataType.TXT)
+    update.delete(wire_name(owner_name(name)), _mark_text(mark))
     return update
 
 
@@ -112,8 +116,9 @@ def _require_unused(update: UpdateMessage, name: str) -> None:
     update.absent(wire_name(owner_name(name)))
 
 
-def _require_mark(update: UpdateMessage, name: str, mark: OwnerMark) -> None:
-    update.present(wire_name(owner_name(name)), _mark_text(mark))
+def _require_mark(update: UpdateMessage, name: str, mark: OwnerMark, beside: Iterable[Rdata] = ()) -> None:
+    # A server compares all texts of the name with all that are named here.
+    update.present(wire_name(owner_name(name)), _mark_text(mark), *beside)
 
 
 def _add_addresses(update: UpdateMessage, mark: OwnerMark, record: AddressRecord) -> None:
