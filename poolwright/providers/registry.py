@@ -29,6 +29,13 @@ _SDKS: Mapping[str, tuple[str, str]] = {
 }
 """Kind -> what has to be installed beside Poolwright, and the extra that brings it."""
 
+_WHEREABOUTS: Mapping[str, tuple[str, ...]] = {
+    "aws": ("region",),
+    "azure": ("subscription_id", "resource_group"),
+    "gcp": ("project",),
+    "oci": ("region", "compartment_ocid"),
+}
+
 
 class UnknownProvider(ValueError):
     """No provider of this kind exists."""
@@ -46,6 +53,12 @@ def kinds() -> tuple[str, ...]:
 def settings_model(kind: str) -> type[Model]:
     """The pydantic model of this provider's settings (`settings.Settings` of its package)."""
     return cast("type[Model]", import_module(f"{_package(kind)}.settings").Settings)
+
+
+def whereabouts(kind: str) -> tuple[str, ...]:
+    """The settings that say where this provider's VMs are: with another value of one, the VMs that exist are not found,
+    and are taken for gone."""
+    return _WHEREABOUTS.get(kind, ())
 
 
 def open_provider(kind: str, settings: Mapping[str, Any], controller_id: str) -> Provider:

@@ -1,16 +1,18 @@
 """Changes that would leave servers behind, or that the servers that run have outgrown already."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.resources import DNSProviderConfig, LDAPConfig, Pool, VMProviderConfig
 from poolwright.domain.states import ServerState
+from poolwright.providers.registry import whereabouts
 from poolwright.store import documents
 from poolwright.store.documents import Document, UnknownDocument
 from poolwright.store.tables import ServerRow
-from starter.configuration.problems import shown
+from starter.configuration.problems import Path, shown
 from starter.configuration.whole import Autoscale, Finding, Subject
 
 _DRAIN = "Set enabled: false, wait until its servers are gone, then apply this; or make a second autoscale config."
@@ -61,14 +63,25 @@ def _vm_provider(tx: Session, before: VMProviderConfig, after: VMProviderConfig)
     in_use = servers_where(tx, ServerRow.vm_provider == after.name)
     if after.max_instances < before.max_instances and in_use > after.max_instances:
         yield _below_use(after, in_use, before.max_instances, after.max_instances)
-    if before.provider != after.provider and in_use:
-        yield Finding(
-            subjects=(Subject("vm_provider", after.name, ("provider",)),),
-            what=f"cannot change from {before.provider!r} while {servers_text(in_use)} of it exist: "
-            "nobody could find their VMs any more",
-            remedy="Declare a second vm_provider, and delete this one when its servers are gone.",
-            value=shown(after.provider),
-        )
+    if not in_use:
+        return
+    if before.provider != after.provider:
+        yield _elsewhere(after, in_use, ("provider",), before.provider, after.provider)
+        return
+    for key in whereabouts(after.provider):
+        old, new = before.settings.get(key), after.settings.get(key)
+        if old != new:
+            yield _elsewhere(after, in_use, ("settings", key), old, new)
+
+
+def _elsewhere(after: VMProviderConfig, in_use: int, path: Path, old: Any, new: Any) -> Finding:
+    return Finding(
+        subjects=(Subject("vm_provider", after.name, path),),
+        what=f"cannot change from {old!r} while {servers_text(in_use)} of it exist: "
+        "nobody could find their VMs any more",
+        remedy="Declare a second vm_provider, and delete this one when its servers are gone.",
+        value=shown(new),
+    )
 
 
 def _moved(tx: Session, after: DNSProviderConfig | LDAPConfig, key: str, old: str, new: str) -> Iterator[Finding]:

@@ -1,13 +1,17 @@
 """Changes and deletions that the servers which exist forbid."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
+import yaml
 from sqlalchemy import update
 
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling, sessions
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.sessions import SessionRequest
-from poolwright.store.tables import ServerRow
+from poolwright.store.tables import DocumentRow, ServerRow
 from starter.configuration.deleting import delete_document
 from starter.configuration.exporting import export
 from starter.configuration.problems import ConfigurationRefused
@@ -15,6 +19,28 @@ from tests.starter.configuration.declarations import Declarations, place
 
 DESKS = "kind: autoscale\nname: desks-here\ntype: server\npool: desks\nzone: here\nvm_provider: small\n"
 SMALL = "kind: vm_provider\nname: small\nprovider: sim\nmax_instances: {count}\n"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+AWS = {"region": "eu-west-1", "ami_id": "ami-0123", "instance_types": ["t3.micro"]}
+AZURE = {
+    "subscription_id": NOBODY,
+    "resource_group": "desktops",
+    "region": "westeurope",
+    "vm_sizes": ["Standard_D2s_v5"],
+    "image_reference": {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"},
+    "subnet": "hub/desktops",
+    "os_username": "keeper",
+    "ssh_public_key": "ssh-ed25519 AAAA keeper",
+}
+GCP = {"project": "desks-1", "zones": ["us-east4-b"], "machine_types": ["e2-small"], "image": "desktop"}
+
+
+def body_of(provider: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": "vm_provider", "name": "small", "provider": provider, "max_instances": 4, "settings": settings}
+
+
+def yaml_of(provider: str, settings: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(body_of(provider, settings), sort_keys=False)
+    return text
 
 
 def finish(declared: Declarations) -> None:
@@ -91,6 +117,28 @@ class TestIdentity:
         assert place(problem) == ("test.yaml", 3, "vm_provider small", "provider", '"local"')
         assert "nobody could find their VMs any more" in problem.what
         assert "Declare a second vm_provider" in problem.remedy
+
+    @pytest.mark.parametrize(
+        ("provider", "settings", "key", "line", "other"),
+        [
+            ("aws", AWS, "region", 6, "us-east-1"),
+            ("azure", AZURE, "subscription_id", 6, "11111111-1111-1111-1111-111111111111"),
+            ("azure", AZURE, "resource_group", 7, "laptops"),
+            ("gcp", GCP, "project", 6, "another-project-1"),
+        ],
+    )
+    def test_nor_does_it_move_its_vms_to_where_none_of_them_is(
+        self, declared: Declarations, provider: str, settings: Mapping[str, Any], key: str, line: int, other: str
+    ) -> None:
+        with declared.store.write() as tx:
+            tx.execute(update(DocumentRow).where(DocumentRow.name == "small").values(body=body_of(provider, settings)))
+        declared.reserve("desks-here", 1)
+        problem = declared.problem(yaml_of(provider, {**settings, key: other}))
+        assert place(problem) == ("test.yaml", line, "vm_provider small", f"settings.{key}", f'"{other}"')
+        assert problem.what.startswith(f"cannot change from {settings[key]!r} while 1 server of it exist")
+        assert "Declare a second vm_provider" in problem.remedy
+        finish(declared)
+        declared.apply(yaml_of(provider, {**settings, key: other}))
 
 
 class TestDeleting:
