@@ -16,9 +16,8 @@ from poolwright.domain.autoscale import AutoscaleConfig
 from poolwright.domain.base import Model
 from poolwright.domain.identities import server_workflow_id
 from poolwright.domain.planning import plan
-from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan, Snapshot
+from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan
 from poolwright.domain.servers import Server
-from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger, scaling, sessions
 from poolwright.store.engine import Store
 from poolwright.store.servers import get_server
@@ -72,7 +71,7 @@ class ScalingActivities:
             recorded = scaling.record_plan(tx, snapshot, planned)
             watches = _can_be_interrupted(tx, autoscale)
             acts = snapshot.paused is None and not autoscale.observe
-            to_start = [get_server(tx, server_id) for server_id in _not_begun(tx, snapshot, recorded)]
+            to_start = [get_server(tx, server_id) for server_id in scaling.requested_servers(tx, autoscale.name)]
         return _Outcome(
             decided=_decided(autoscale, planned, recorded, at, watches),
             to_start=tuple(to_start),
@@ -91,12 +90,6 @@ class ScalingActivities:
                 await signal(workflow_id, "undrain", action.reason)
             elif action.kind is ActionKind.DELETE:
                 await signal(workflow_id, "terminate", action.reason)
-
-
-def _not_begun(tx: Session, snapshot: Snapshot, recorded: scaling.Recorded) -> Sequence[str]:
-    name = snapshot.autoscale.name
-    before = any(one.state is ServerState.REQUESTED and one.autoscale == name for one in snapshot.servers)
-    return scaling.requested_servers(tx, name) if before or recorded.reserved else ()
 
 
 def _can_be_interrupted(tx: Session, autoscale: AutoscaleConfig) -> bool:

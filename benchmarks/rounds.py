@@ -125,13 +125,14 @@ def _decide(store: Store, name: str, at: datetime) -> None:
 
 
 def _decide_as_activity(store: Store, name: str, at: datetime) -> None:
-    """What a scaling loop's activity does in its transaction while nothing changes."""
+    """What a scaling loop's activity does in its transaction."""
     with store.write() as tx:
         autoscale = scaling.load_autoscale(tx, name)
         ledger.lock_caps(tx, autoscale)
         sessions.assign_waiting(tx, autoscale.pool, at)
         snapshot = scaling.take_snapshot(tx, name, at)
         scaling.record_plan(tx, snapshot, plan(snapshot, at))
+        scaling.requested_servers(tx, name)
 
 
 def _bare(store: Store, name: str, at: datetime) -> None:
