@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Final
 
 from pydantic import SecretStr, ValidationError
 
@@ -21,6 +21,9 @@ from starter.configuration.problems import HIDDEN, Path, Problem, shown
 from starter.configuration.script_text import located
 from starter.configuration.secret_values import Stored, resolve_secret
 from starter.configuration.yaml_documents import Declared
+
+_LARGEST_NUMBER: Final = 2**31 - 1
+"""Seconds of 68 years, MiB of 2,048 TiB: more than anybody means."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class _Check:
         self._look_at_places(model)
         self._resolve_secrets()
         self._refuse_booleans_as_numbers()
+        self._refuse_huge_numbers()
         body = _with(dict(self._declared.body), self._secrets)
         self._read_script(body)
         notes = self._check_script(body)
@@ -126,6 +130,13 @@ class _Check:
                     path, "must be a number", "YAML reads yes, no, on and off as true and false.", shown(value)
                 )
 
+    def _refuse_huge_numbers(self) -> None:
+        # They overflow columns, dates and timers long after the file was accepted, where nobody thinks of the file.
+        for path, (types, value) in self._places.items():
+            number = isinstance(value, int | float) and {int, float}.intersection(types)
+            if number and abs(value) > _LARGEST_NUMBER:
+                self._problem(path, f"is beyond {_LARGEST_NUMBER:,}", "Lower it.", shown(value))
+
     def _read_script(self, body: dict[str, Any]) -> None:
         name = body.get("startup_script_file")
         if self._declared.kind != "vm_provider" or not isinstance(name, str):
@@ -142,6 +153,9 @@ class _Check:
             self._problem(path, f"the file {file} cannot be read: {error.strerror}", remedy, shown(name))
         except UnicodeDecodeError:
             self._problem(path, f"the file {file} is not UTF-8 text", remedy, shown(name))
+        else:
+            if "\0" in body["startup_script"]:
+                self._problem(path, f"the file {file} holds NUL bytes", "Name a text file.", shown(name))
         self._script_file = file
         del body["startup_script_file"]
 

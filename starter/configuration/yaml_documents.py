@@ -15,6 +15,7 @@ from starter.configuration.sources import Source
 
 _TIMESTAMP: Final = "tag:yaml.org,2002:timestamp"
 _PLAIN_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null"))
+_UNSTORABLE: Final = re.compile("[\0\ud800-\udfff]")
 _QUOTED: Final = re.compile(r"""'[^']{2,}'|"[^"]{2,}\"""")
 
 
@@ -89,6 +90,10 @@ def read_documents(sources: list[Source]) -> ReadDocuments:
         except yaml.MarkedYAMLError as error:
             read.complete = False
             read.problems.append(_syntax_problem(source, error))
+        except RecursionError:
+            read.complete = False
+            what = "is nested too deeply to be read"
+            read.problems.append(Problem(file=source.name, what=what, remedy="Look for brackets that nobody closes."))
         except yaml.YAMLError:
             read.complete = False
             read.problems.append(
@@ -208,6 +213,9 @@ class _NodeReader:
         if node.tag not in _PLAIN_TAGS:
             self._problem(path, "has a YAML tag that is not known here", "Remove the tag, or put the value in quotes.")
             return None
+        if _UNSTORABLE.search(node.value):
+            self._problem(path, "holds NUL or half of a character, which no database keeps", "Write it without.")
+            return _UNSTORABLE.sub("", node.value)
         try:
             value = self._loader.construct_object(node)
         except (ValueError, yaml.YAMLError):

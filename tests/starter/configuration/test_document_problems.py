@@ -80,6 +80,19 @@ class TestValues:
         assert problem.what == "is not a valid name"
         assert "lower-case letters, digits and inner hyphens" in problem.remedy
 
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "max_sessions_per_server: 99999999999",
+            "scaling_period_seconds: 99999999999999999999999",
+            "failure: {boot_deadline_seconds: 999999999999}",
+            "rotation: {soft_age_seconds: 999999999999}",
+        ],
+    )
+    def test_a_number_that_would_overflow_later_is_refused(self, declared: Declarations, line: str) -> None:
+        problem = declared.problem(autoscale(line))
+        assert (problem.line, problem.what) == (7, "is beyond 2,147,483,647")
+
     def test_a_long_value_is_cut(self, empty: Declarations) -> None:
         problem = empty.problem(f"kind: zone\nname: '{'x' * 500}'\n")
         assert len(problem.value or "") == 60

@@ -133,6 +133,14 @@ class TestDocuments:
         assert (problems[0].line, problems[0].key) == (5, "cores")
         assert what in problems[0].what
 
+    @pytest.mark.parametrize("escape", ["\\0", "\\ud800"])
+    def test_text_that_no_database_keeps_is_an_error(self, empty: Declarations, escape: str) -> None:
+        problem = empty.problem(f'kind: pool\nname: one\ntype: server\ndescription: "a{escape}b"\n')
+        assert (problem.line, problem.key) == (4, "description")
+        assert "NUL or half of a character" in problem.what
+        key = empty.problem(f'kind: pool\nname: one\ntype: server\nlabels: {{"a{escape}": b}}\n')
+        assert key.key == "labels"
+
 
 class TestSyntax:
     def test_a_mistake_has_its_line_and_does_not_hide_other_files(self, empty: Declarations) -> None:
@@ -149,6 +157,9 @@ class TestSyntax:
             "kind: workspace\nname: w\nimage: i\ncores: 1\nmemory_mib: 1\nzone: z\n---\n{kind: zone\n"
         )
         assert [problem.key for problem in problems] == [None]
+
+    def test_endless_nesting_is_told_as_such(self, empty: Declarations) -> None:
+        assert "nested too deeply" in empty.problem(f"kind: pool\nname: {'[' * 20_000}\n").what
 
     def test_a_tab_is_told_in_plain_words(self, empty: Declarations) -> None:
         problem = empty.problem("kind: pool\nname: one\n\ttype: server\n")

@@ -34,6 +34,12 @@ class TestPlaces:
         assert f"the file {declared.directory / 'gone.sh'} cannot be read" in problem.what
         assert "relative to the YAML file" in problem.remedy
 
+    def test_a_file_with_nul_bytes_is_no_script(self, declared: Declarations) -> None:
+        declared.write("boot.sh", "#!/bin/bash\n\0\n")
+        problem = declared.problem(PROVIDER + "startup_script_file: boot.sh\n")
+        assert place(problem) == ("test.yaml", 5, "vm_provider small", "startup_script_file", '"boot.sh"')
+        assert "holds NUL bytes" in problem.what
+
     def test_script_and_file_exclude_each_other(self, declared: Declarations) -> None:
         declared.write("boot.sh", "#!/bin/bash\n")
         problem = declared.problem(PROVIDER + "startup_script_file: boot.sh\nstartup_script: '#!/bin/sh'\n")
