@@ -179,6 +179,13 @@ class ProxmoxCluster(FakePve):  # type: ignore[misc]
             for vm, status in true.items():
                 vm.status = status
 
+    async def _qm_destroy(self, values: Any, user: str) -> Any:
+        # Proxmox VE, unlike fakepve, destroys a hibernated VM without regard to its lock.
+        vm = self.find(values["node"], values["vmid"])
+        if vm.lock == "suspended":
+            self.unlock(vm.vmid)
+        return await super()._qm_destroy(values, user)
+
     async def _agent_call(self, match: Any, values: Any) -> Any:
         number, command = int(values["vmid"]), match.template.rsplit("/", 1)[1]
         if command == "exec-status" and (number, values["pid"]) not in self._programs:

@@ -14,6 +14,7 @@ from poolwright.vendors.proxmox import Refused
 
 _STILL_RUNNING: Final = re.compile(r"is running", re.IGNORECASE)
 _PROTECTED: Final = re.compile(r"protection mode", re.IGNORECASE)
+_HIBERNATED: Final = "suspended"
 _EVERYTHING: Final = {"purge": 1, "destroy-unreferenced-disks": 1}
 """Disks that its configuration does not name, and its traces in backup jobs, replication and high availability."""
 
@@ -62,11 +63,13 @@ class Deletion:
         if not listing.is_online(row.node):
             raise Transient(f"VM {row.number} is on node {row.node}, which is offline; it is deleted when that is back")
         self._tell_of_failure(row)
-        if row.lock:
+        is_hibernated = row.lock == _HIBERNATED
+        if row.lock and not is_hibernated:
             self._refuse_a_lock_that_nobody_holds(listing, row)
             return
         try:
-            if row.is_being_deleted:
+            # This lock stays until somebody wakes the VM: it takes no tags meanwhile, but can be destroyed as it is.
+            if row.is_being_deleted or is_hibernated:
                 self._tasks[row.number] = str(self._cluster.api.delete(row.path, _EVERYTHING))
                 return
             self._cluster.api.put(f"{row.path}/config", requests.tags_while_deleting(mark, row.number))

@@ -62,6 +62,13 @@ class TestDeletion:
             pass
         assert not cluster.clones()
 
+    def test_a_hibernated_one_goes_too(self, cluster: ProxmoxCluster, running: ProxmoxProvider) -> None:
+        cluster.vm(NUMBER).status = "stopped"
+        cluster.snapshot_lock(NUMBER, "suspended")
+        assert [delete(running) for _ in range(2)] == [False, True]
+        assert not cluster.clones()
+        assert not cluster.disks()
+
     def test_a_half_made_one_goes_too(self, cluster: ProxmoxCluster, opened: Open) -> None:
         cluster.loses_answers_to = "/clone"
         with pytest.raises(Transient):
