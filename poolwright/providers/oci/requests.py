@@ -22,7 +22,8 @@ METADATA_LIMIT_BYTES: Final = 32_000
 """What OCI allows for all metadata of an instance together."""
 
 _WINDOWS_FIRST_LINE: Final = "#ps1_sysnative\n"
-_WINDOWS_FORMATS: Final = ("#ps1", "rem cmd", "#!", "#cloud-config", "Content-Type:", "MIME-Version:", "<")
+_WINDOWS_FORMATS: Final = ("#ps1", "rem cmd", "#!", "#cloud-config", "content-type:", "mime-version:", "<")
+_POWERSHELL_COMMENT: Final = "<#"
 _PROTECTED: Final = (
     ("displayName",),
     ("compartmentId",),
@@ -130,8 +131,10 @@ def script_limit_bytes(settings: Settings) -> int | None:
 def user_data(settings: Settings, script: str) -> str:
     """The script as the instance's `user_data` has it."""
     if settings.operating_system == "windows":
-        # Cloudbase-Init runs what its first line names, and takes anything else for no script at all.
-        if not script.lstrip("\ufeff").startswith(_WINDOWS_FORMATS):
+        # Cloudbase-Init runs what its first line names, and takes anything else for no script at all: also what has a
+        # byte order mark in front of that line.
+        script = script.removeprefix("\ufeff")
+        if not script.lower().startswith(_WINDOWS_FORMATS) or script.startswith(_POWERSHELL_COMMENT):
             script = _WINDOWS_FIRST_LINE + script
         return base64.b64encode(script.encode()).decode()
     plain = base64.b64encode(script.encode()).decode()

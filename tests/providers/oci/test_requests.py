@@ -137,6 +137,11 @@ class TestScripts:
             ("#ps1_sysnative\nWrite-Host hello\n", "#ps1_sysnative\nWrite-Host hello\n"),
             ("#ps1_x86\nWrite-Host hello\n", "#ps1_x86\nWrite-Host hello\n"),
             ("rem cmd\necho hello\n", "rem cmd\necho hello\n"),
+            ("REM CMD\necho hello\n", "REM CMD\necho hello\n"),
+            ("<powershell>\nhello\n</powershell>", "<powershell>\nhello\n</powershell>"),
+            ("<#\n.SYNOPSIS\n#>\nWrite-Host hello\n", "#ps1_sysnative\n<#\n.SYNOPSIS\n#>\nWrite-Host hello\n"),
+            ("\ufeffWrite-Host hello\n", "#ps1_sysnative\nWrite-Host hello\n"),
+            ("\ufeff#ps1_sysnative\nWrite-Host hello\n", "#ps1_sysnative\nWrite-Host hello\n"),
         ],
     )
     def test_windows_is_told_what_runs_the_script(self, settings: Make, script: str, arrives: str) -> None:
