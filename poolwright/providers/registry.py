@@ -33,7 +33,9 @@ _WHEREABOUTS: Mapping[str, tuple[str, ...]] = {
     "aws": ("region",),
     "azure": ("subscription_id", "resource_group"),
     "gcp": ("project",),
+    "local": ("directory",),
     "oci": ("region", "compartment_ocid"),
+    "sim": ("world", "file"),
 }
 
 

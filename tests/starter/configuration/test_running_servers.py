@@ -125,6 +125,8 @@ class TestIdentity:
             ("azure", AZURE, "subscription_id", 6, "11111111-1111-1111-1111-111111111111"),
             ("azure", AZURE, "resource_group", 7, "laptops"),
             ("gcp", GCP, "project", 6, "another-project-1"),
+            ("local", {"directory": "machines"}, "directory", 6, "other-machines"),
+            ("sim", {"world": "first"}, "world", 6, "second"),
         ],
     )
     def test_nor_does_it_move_its_vms_to_where_none_of_them_is(
