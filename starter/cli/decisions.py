@@ -90,9 +90,9 @@ def _parsed(at: str | None) -> datetime | None:
         return None
     try:
         parsed = datetime.fromisoformat(at)
-    except ValueError:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise typer.BadParameter(f"{at!r} is no time; write it as 2026-03-29T09:00+02:00", param_hint="--at") from None
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
 
 
 def _print_explanation(explanation: "Explanation") -> None:

@@ -52,6 +52,9 @@ def explained(error: Exception) -> tuple[str, ExitCode]:
         # Not the error's own text, which holds the statement and its values.
         reason = str(getattr(error, "orig", error)).strip().partition("\n")[0]
         return f"the database cannot be used: {reason}", ExitCode.UNREACHABLE
+    if isinstance(error, UnicodeEncodeError) and any("\ud800" <= character <= "\udfff" for character in error.object):
+        # That is how Python hands over bytes of the command line that it could not read.
+        return "what was given is not UTF-8 text: check the encoding of your terminal or script", ExitCode.USAGE
     for name in names:
         if name in _CODES:
             return str(error), _CODES[name]

@@ -9,6 +9,7 @@ from starter.cli.database import open_database, read_settings
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
 from starter.cli.output import Output, OutputFormat, emit, moment, note, print_table
+from starter.cli.texts import of_at_most
 
 if TYPE_CHECKING:
     from poolwright.store.api_keys import APIKey
@@ -19,7 +20,7 @@ secrets = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="The key
 
 @api_key.command()
 def create(
-    name: Annotated[str, typer.Argument(help="What to call the key.", show_default=False)],
+    name: Annotated[str, typer.Argument(help="What to call the key.", show_default=False, callback=of_at_most(63))],
     role: Annotated[
         str, typer.Option(help="read: look; broker: request and end sessions too; admin: everything.")
     ] = "broker",

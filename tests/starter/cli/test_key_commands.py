@@ -35,6 +35,11 @@ class TestAPIKeys:
         assert "choose another name" in program.error("api-key", "create", "portal", expect=ExitCode.REFUSED)
         program.run("api-key", "create", "x", "--role", "king", expect=ExitCode.USAGE)
 
+    @pytest.mark.parametrize("name", ["", " ", "x" * 64])
+    def test_a_name_is_there_and_short(self, program: Program, name: str) -> None:
+        program.run("api-key", "create", name, expect=ExitCode.USAGE)
+        assert program.json("api-key", "list") == []
+
     def test_a_revoked_key_works_no_more(self, program: Program) -> None:
         secret = program.run("api-key", "create", "portal").stdout.strip()
         program.run("api-key", "revoke", "portal")

@@ -123,8 +123,9 @@ class TestExplain:
     def test_before_the_first_decision_it_says_so(self, program: Program) -> None:
         assert "desks-here has made no decision yet." in program.run("explain", "desks").stderr
 
-    def test_a_time_that_is_none_is_a_mistake_of_usage(self, program: Program) -> None:
-        said = program.run("explain", "desks", "--at", "yesterday", expect=ExitCode.USAGE).stderr
+    @pytest.mark.parametrize("at", ["yesterday", "9999-12-31T23:59-14:00", "0001-01-01T00:00+14:00"])
+    def test_a_time_that_is_none_is_a_mistake_of_usage(self, program: Program, at: str) -> None:
+        said = program.run("explain", "desks", "--at", at, expect=ExitCode.USAGE).stderr
         assert "2026-03-29T09:00+02:00" in said
 
     def test_an_unknown_pool_is_not_found(self, program: Program) -> None:

@@ -46,6 +46,20 @@ class TestRequest:
     def test_an_unknown_kind_is_a_mistake_of_usage(self, program: Program) -> None:
         program.run("session", "request", "--pool", "desks", "--kind", "game", expect=ExitCode.USAGE)
 
+    @pytest.mark.parametrize(
+        "arguments",
+        [("--user", ""), ("--user", " "), ("--user", "x" * 256), ("--key", ""), ("--priority", "99999999999999999999")],
+    )
+    def test_what_the_session_api_refuses_is_a_mistake_of_usage(
+        self, program: Program, arguments: tuple[str, str]
+    ) -> None:
+        program.run("session", "request", "--pool", "desks", *arguments, expect=ExitCode.USAGE)
+        assert program.json("session", "list") == []
+
+    def test_text_that_is_not_utf_8_is_told_as_such(self, program: Program) -> None:
+        said = program.error("session", "request", "--pool", "desks", "--user", "\udcff", expect=ExitCode.USAGE)
+        assert "not UTF-8" in said
+
     def test_temporal_is_not_needed(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
         program.server()
         monkeypatch.undo()
