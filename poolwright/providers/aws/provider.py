@@ -50,7 +50,7 @@ class AWSProvider:
         return Capabilities(
             startup_script_limit_bytes=script_limit_bytes(self._settings.operating_system),
             retrieves_password=self._settings.retrieve_windows_password,
-            interruptible=self._settings.spot,
+            interruptible=self._settings.makes_spot_instances,
         )
 
     def places(self) -> Sequence[str]:

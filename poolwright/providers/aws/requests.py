@@ -85,6 +85,7 @@ class Requests:
         }
         merged = overridden(request, self._settings.override, protected=_PROTECTED)
         _have_all_end_with_the_vm(merged)
+        _refuse_a_persistent_spot_request(merged)
         self._validate(merged)
         return cast("RunInstancesRequestTypeDef", merged)
 
@@ -113,7 +114,7 @@ class Requests:
             "instance",
             "volume",
             "network-interface",
-            *(["spot-instances-request"] if self._settings.spot else []),
+            *(["spot-instances-request"] if self._settings.makes_spot_instances else []),
         ]
         return [{"ResourceType": kind, "Tags": tags} for kind in kinds]
 
@@ -170,6 +171,17 @@ def _have_all_end_with_the_vm(request: dict[str, Any]) -> None:
                 f"config_override sets {_ENDS_WITH_ITS_VM} to false, which leaves disks or interfaces behind; "
                 "take it out"
             )
+
+
+def _refuse_a_persistent_spot_request(request: Mapping[str, Any]) -> None:
+    options: Any = request
+    for key in ("InstanceMarketOptions", "SpotOptions"):
+        options = options.get(key) if isinstance(options, Mapping) else None
+    if isinstance(options, Mapping) and options.get("SpotInstanceType") == "persistent":
+        raise InvalidSettings(
+            "config_override sets SpotInstanceType to persistent, with which EC2 makes a new VM for each that is "
+            "deleted; take it out"
+        )
 
 
 def _objects(request: Mapping[str, Any], key: str) -> Sequence[dict[str, Any]]:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, SecretStr, model_validator
 
+from poolwright.providers.overrides import overridden
 from poolwright.vendors.aws import Account
 
 MARK_PREFIX: Final = "poolwright:"
@@ -128,6 +129,13 @@ class Settings(Account):
         """`config_override` without its outer key."""
         inner: Mapping[str, Any] = self.config_override.get("instance_config", self.config_override)
         return inner
+
+    @property
+    def makes_spot_instances(self) -> bool:
+        """Whether EC2 may take the VMs back: by `spot`, or as `config_override` has it."""
+        asked = {"InstanceMarketOptions": {"MarketType": "spot"}} if self.spot else {}
+        market = overridden(asked, self.override).get("InstanceMarketOptions")
+        return isinstance(market, Mapping) and market.get("MarketType") == "spot"
 
     @property
     def changes_root_volume(self) -> bool:

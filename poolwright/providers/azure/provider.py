@@ -46,7 +46,7 @@ class AzureProvider:
         return Capabilities(
             runs_script_in_guest=self._settings.is_windows,
             startup_script_limit_bytes=LARGEST_SCRIPT_BYTES,
-            interruptible=self._settings.spot is not None,
+            interruptible=self._settings.makes_spot_vms,
         )
 
     def places(self) -> Sequence[str]:

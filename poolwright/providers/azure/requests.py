@@ -195,13 +195,13 @@ def _kept_in_hand(request: dict[str, Any], spec: VMSpec, tags: Mapping[str, str]
     """What an override added is marked and deleted with the VM too, and what was made for it stays ours."""
     properties = _object(request, "properties")
     for interface in _objects(_object(properties, "networkProfile"), "networkInterfaceConfigurations"):
-        interface["tags"] = {**(interface.get("tags") or {}), **tags}
+        interface["tags"] = {**_object(interface, "tags"), **tags}
         _object(interface, "properties")["deleteOption"] = "Delete"
         for address in _objects(interface["properties"], "ipConfigurations"):
             public = _object(address, "properties").get("publicIPAddressConfiguration")
             if isinstance(public, dict):
-                public["tags"] = {**(public.get("tags") or {}), **tags}
-                public["properties"] = {**(public.get("properties") or {}), "deleteOption": "Delete"}
+                public["tags"] = {**_object(public, "tags"), **tags}
+                _object(public, "properties")["deleteOption"] = "Delete"
     storage = _object(properties, "storageProfile")
     _object(storage, "osDisk")["deleteOption"] = "Delete"
     for disk in _objects(storage, "dataDisks"):
@@ -212,7 +212,7 @@ def _kept_in_hand(request: dict[str, Any], spec: VMSpec, tags: Mapping[str, str]
 
 
 def _object(holder: dict[str, Any], key: str) -> dict[str, Any]:
-    value = holder.setdefault(key, {})
+    value = holder[key] = {} if holder.get(key) is None else holder[key]
     if not isinstance(value, dict):
         raise InvalidSettings(f"config_override makes {key} something else than an object; correct it")
     return value

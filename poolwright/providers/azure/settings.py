@@ -133,6 +133,13 @@ class Settings(Account):
         return self
 
     @property
+    def makes_spot_vms(self) -> bool:
+        """Whether Azure may take the VMs away: by `spot`, or as `config_override` has it."""
+        properties = self.config_override.get("properties")
+        asked = "Regular" if self.spot is None else "Spot"
+        return (properties.get("priority", asked) if isinstance(properties, Mapping) else asked) == "Spot"
+
+    @property
     def places(self) -> Mapping[str, tuple[str, str | None]]:
         """Place -> size and zone, in order of preference. A single one when there is no choice."""
         if not self.availability_zones:

@@ -39,7 +39,7 @@ class GCPProvider:
 
     def capabilities(self) -> Capabilities:
         """Scripts go along as metadata."""
-        return Capabilities(startup_script_limit_bytes=SCRIPT_LIMIT_BYTES, interruptible=self._settings.spot)
+        return Capabilities(startup_script_limit_bytes=SCRIPT_LIMIT_BYTES, interruptible=self._settings.makes_spot_vms)
 
     def places(self) -> Sequence[str]:
         """Zone and machine type, such as `us-east4-b/e2-standard-2`."""

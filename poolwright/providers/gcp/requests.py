@@ -162,7 +162,11 @@ def _renamed(given: Any, kind: Descriptor, path: str) -> dict[str, Any]:
         if field is None:
             raise InvalidSettings(f"{path}.{key} is no field of {kind.name} in Google's API; correct or remove it")
         inner = field.message_type
-        if value is None or inner is None or inner.GetOptions().map_entry:
+        if value is None or inner is None:
+            renamed[field.json_name] = value
+        elif inner.GetOptions().map_entry:
+            if not isinstance(value, Mapping):
+                raise InvalidSettings(f"{path}.{key} is {type(value).__name__}; make it an object")
             renamed[field.json_name] = value
         elif field.is_repeated:
             entries = value if isinstance(value, list | tuple) else [value]
@@ -214,8 +218,8 @@ def _mark_disks(body: dict[str, Any], spec: VMSpec) -> None:
                 f"config_override.disks[{index}].autoDelete keeps a disk that is made with the VM; take it out, or "
                 "attach an existing disk by its source"
             )
-        made = disk.setdefault("initializeParams", {})
-        made["labels"] = {**(made.get("labels") or {}), **mark_labels(spec.mark)}
+        made = disk.get("initializeParams") or {}
+        disk["initializeParams"] = {**made, "labels": {**(made.get("labels") or {}), **mark_labels(spec.mark)}}
 
 
 def _parsed(body: Mapping[str, Any]) -> compute_v1.Instance:

@@ -196,6 +196,14 @@ class Settings(Account):
         return self
 
     @property
+    def makes_spot_vms(self) -> bool:
+        """Whether Google may take the VMs back: by `spot`, or as `config_override` has it."""
+        told = self.config_override.get("scheduling")
+        scheduling = told if isinstance(told, Mapping) else {}
+        models = [scheduling[key] for key in ("provisioningModel", "provisioning_model") if key in scheduling]
+        return scheduling.get("preemptible") is True or "SPOT" in (models or ["SPOT" if self.spot else "STANDARD"])
+
+    @property
     def home_region(self) -> str:
         """The region of all zones and of the subnetwork."""
         return self.region or region_of(self.zones[0])

@@ -178,6 +178,10 @@ class TestOverrides:
             ({"EbsOptimized": "perhaps"}, "EbsOptimized"),
             ({"NetworkInterfaces": [{"DeviceIndex": 0, "DeleteOnTermination": False}]}, "DeleteOnTermination"),
             ({"NetworkInterfaces": "none"}, "NetworkInterfaces"),
+            (
+                {"InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "persistent"}}},
+                "SpotInstanceType",
+            ),
         ],
     )
     def test_that_are_wrong_are_refused_by_name_before_anything_is_asked(

@@ -10,6 +10,20 @@ from tests.wire.ec2 import asks_for
 pytestmark = pytest.mark.slow
 
 
+class TestByOverride:
+    @pytest.mark.parametrize("outer", [True, False])
+    def test_is_as_good_as_by_setting(self, account: AWSHarness, outer: bool) -> None:
+        patch = {"InstanceMarketOptions": {"MarketType": "spot"}}
+        provider = account.open(OURS, config_override={"instance_config": patch} if outer else patch)
+        assert provider.capabilities().interruptible
+        specifications = provider.preview(spec_of("a")).request["TagSpecifications"]
+        assert "spot-instances-request" in [one["ResourceType"] for one in specifications]
+
+    @pytest.mark.parametrize("patch", [{"InstanceMarketOptions": None}, {"InstanceMarketOptions": "spot"}])
+    def test_may_take_it_out_again(self, account: AWSHarness, patch: dict[str, object]) -> None:
+        assert not account.open(OURS, spot=True, config_override=patch).capabilities().interruptible
+
+
 class TestInterruption:
     def test_is_told_by_lists_and_reads(self, account: AWSHarness) -> None:
         provider = account.open(OURS, spot=True)

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from poolwright.providers.azure.marks import mark_of_part
+from poolwright.providers.azure.provider import AzureProvider
 from poolwright.providers.azure.requests import LARGEST_CUSTOM_DATA_BYTES, vm_request
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.errors import InvalidSettings
@@ -187,11 +188,42 @@ class TestOverride:
         with pytest.raises(InvalidSettings, match="networkProfile"):
             request_of(config_override={"properties": {"networkProfile": "none"}})
 
+    @pytest.mark.parametrize("wrong", ["mine", ["mine"]])
+    @pytest.mark.parametrize("key", ["tags", "properties"])
+    def test_so_is_one_inside_a_list(self, key: str, wrong: Any) -> None:
+        with pytest.raises(InvalidSettings, match=f"makes {key} something else than an object"):
+            request_of(config_override=_with_interface({key: wrong}))
+        address = {"properties": {"ipConfigurations": [{"properties": {"publicIPAddressConfiguration": {key: wrong}}}]}}
+        with pytest.raises(InvalidSettings, match=f"makes {key} something else than an object"):
+            request_of(config_override=_with_interface(address))
+
+    def test_null_inside_a_list_is_nothing(self) -> None:
+        address = {"name": "i", "properties": {"subnet": {"id": "s"}}}
+        wanted = {"name": "own", "tags": None, "properties": {"ipConfigurations": [address]}}
+        inner = request_of(config_override=_with_interface(wanted))["properties"]
+        (interface,) = inner["networkProfile"]["networkInterfaceConfigurations"]
+        assert interface["tags"]["poolwright-owner"] == mark_of("a").text()
+        assert interface["properties"]["deleteOption"] == "Delete"
+
 
 class TestSettings:
     def test_they_do_not_need_azures_sdk(self) -> None:
         looked = "import sys, poolwright.providers.azure.settings; print('azure.core' in sys.modules)"
         assert subprocess.check_output([sys.executable, "-c", looked], text=True).strip() == "False"
+
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ({}, False),
+            ({"spot": {}}, True),
+            ({"config_override": {"properties": {"priority": "Spot", "evictionPolicy": "Delete"}}}, True),
+            ({"spot": {}, "config_override": {"properties": {"licenseType": "None"}}}, True),
+            ({"spot": {}, "config_override": {"properties": {"priority": None}}}, False),
+            ({"spot": {}, "config_override": {"properties": "none"}}, True),
+        ],
+    )
+    def test_spot_vms_are_known_from_the_override_too(self, given: Any, expected: bool) -> None:
+        assert AzureProvider(settings(**given), OURS).capabilities().interruptible is expected
 
     def test_places_are_sizes_by_zones_in_order(self) -> None:
         made = settings(vm_sizes=["big", "small"], availability_zones=["2", "1"])
@@ -216,6 +248,10 @@ class TestSettings:
     def test_what_cannot_work_is_refused(self, changed: Any, said: str) -> None:
         with pytest.raises(ValidationError, match=said):
             settings(**changed)
+
+
+def _with_interface(interface: Mapping[str, Any]) -> dict[str, Any]:
+    return {"properties": {"networkProfile": {"networkInterfaceConfigurations": [interface]}}}
 
 
 def _subnet(request: Mapping[str, Any]) -> str:

@@ -114,6 +114,24 @@ class TestScheduling:
             "automaticRestart": False,
         }
 
+    @pytest.mark.parametrize(
+        ("given", "expected"),
+        [
+            ({}, False),
+            ({"spot": True}, True),
+            ({"config_override": {"scheduling": {"provisioningModel": "SPOT"}}}, True),
+            ({"config_override": {"scheduling": {"provisioning_model": "SPOT"}}}, True),
+            ({"config_override": {"scheduling": {"preemptible": True}}}, True),
+            ({"spot": True, "config_override": {"scheduling": {"maxRunDuration": {"seconds": "60"}}}}, True),
+            ({"spot": True, "config_override": {"scheduling": {"provisioningModel": "STANDARD"}}}, False),
+            ({"spot": True, "config_override": {"scheduling": "often"}}, True),
+        ],
+    )
+    def test_what_may_be_taken_back_is_known_from_the_override_too(
+        self, rig: Rig, given: dict[str, Any], expected: bool
+    ) -> None:
+        assert rig.open(**given).capabilities().interruptible is expected
+
 
 class TestStartupScript:
     @pytest.mark.parametrize(
@@ -169,6 +187,11 @@ class TestOverride:
             ),
             ({"scheduling": "TERMINATE"}, r"config_override.scheduling is str; make it an object"),
             ({"canIpForward": "perhaps"}, "canIpForward"),
+            (
+                {"disks": [{"initializeParams": {"labels": "mine"}}]},
+                r"initializeParams.labels is str; make it an object",
+            ),
+            ({"disks": [{"initializeParams": {"labels": ["a"]}}]}, r"initializeParams.labels is list"),
             ({"name": "mine"}, "config_override changes name"),
             ({"labels": {"poolwright_server": "b"}}, "config_override changes labels.poolwright_server"),
             ({"labels": None}, "config_override changes labels.poolwright_controller"),
@@ -199,6 +222,11 @@ class TestOverride:
         assert boot["autoDelete"] is True
         assert boot["initializeParams"]["labels"] == {"poolwright_controller": OURS, "poolwright_server": "a"}
         assert kept == attached
+
+    def test_a_disk_of_which_it_says_nothing_bears_the_mark_too(self, rig: Rig) -> None:
+        override = {"disks": [{"boot": True, "initializeParams": None}]}
+        (disk,) = rig.open(config_override=override).preview(spec_of("a")).request["disks"]
+        assert disk["initializeParams"]["labels"] == {"poolwright_controller": OURS, "poolwright_server": "a"}
 
 
 class TestPreview:
