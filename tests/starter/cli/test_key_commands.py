@@ -1,12 +1,13 @@
 """`api-key`, `secrets rotate`, `database upgrade`, `provider`."""
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
 
 from poolwright.store import api_keys, documents
-from poolwright.store.sealing import KeyProblem, Sealer, load_keys, write_keys
+from poolwright.store.sealing import KeyProblem, Sealer, load_keys, new_key, write_keys
 from poolwright.store.secrets import all_secrets, reseal_all
 from starter import key_rotation
 from starter.cli import app
@@ -97,6 +98,24 @@ class TestRotate:
         monkeypatch.setattr(key_rotation, "write_keys", write_keys)
         assert secrets_of(program) == before
         program.run("secrets", "rotate")
+        assert len(load_keys(key_file)) == 1
+        assert secrets_of(program) == before
+
+    def test_two_at_once_lose_nothing(self, program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+        before, key_file = secrets_of(program), program.directory / "secrets.key"
+        others: list[Thread] = []
+
+        def new_key_while_another_rotates() -> str:
+            if not others:
+                others.append(Thread(target=rotate_key, args=(program.store, key_file)))
+                others[0].start()
+                # With nothing to hold it back the other one is through by now.
+                others[0].join(timeout=1)
+            return new_key()
+
+        monkeypatch.setattr(key_rotation, "new_key", new_key_while_another_rotates)
+        rotate_key(program.store, key_file)
+        others[0].join()
         assert len(load_keys(key_file)) == 1
         assert secrets_of(program) == before
 
