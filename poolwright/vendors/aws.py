@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, overloa
 from pydantic import Field, SecretStr, model_validator
 
 from poolwright.domain.base import Model
+from poolwright.vendors.blank import OptionalSecret
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import Pace, TooFast
 
@@ -43,7 +44,15 @@ _FAULTS: Final[Mapping[Fault, frozenset[str]]] = {
         }
     ),
     Fault.PERMISSION: frozenset(
-        {"AccessDenied", "AccessDeniedException", "Blocked", "NotAuthorized", "OptInRequired", "UnauthorizedOperation"}
+        {
+            "AccessDenied",
+            "AccessDeniedException",
+            "AuthFailure.ServiceLinkedRoleCreationNotPermitted",
+            "Blocked",
+            "NotAuthorized",
+            "OptInRequired",
+            "UnauthorizedOperation",
+        }
     ),
     Fault.QUOTA: frozenset(
         {"LimitsExceeded", "MaxSpotInstanceCountExceeded", "PendingVerification", "ResourceCountExceeded"}
@@ -57,7 +66,9 @@ _FAULTS: Final[Mapping[Fault, frozenset[str]]] = {
             "InsufficientInstanceCapacity",
             "InsufficientReservedInstanceCapacity",
             "InsufficientVolumeCapacity",
+            "ReservationCapacityExceeded",
             "SpotMaxPriceTooLow",
+            "UnfulfillableCapacity",
             "Unsupported",
         }
     ),
@@ -66,6 +77,8 @@ _FAULTS: Final[Mapping[Fault, frozenset[str]]] = {
             "InvalidInput",
             "MalformedXML",
             "MissingParameter",
+            "TagLimitExceeded",
+            "TagPolicyViolation",
             "UnknownParameter",
             "UnsupportedOperation",
             "ValidationError",
@@ -81,6 +94,7 @@ _FAULTS: Final[Mapping[Fault, frozenset[str]]] = {
             "IncorrectState",
             "InvalidChangeBatch",
             "InvalidState",
+            "OperationNotPermitted",
             "PriorRequestNotComplete",
             "ResourceInUse",
             "VolumeInUse",
@@ -115,9 +129,9 @@ class Account(Model):
     """How an AWS account is reached. Without an access key boto3's own search holds: environment variables, the shared
     credentials file, or the role of the instance or container that the worker runs on."""
 
-    access_key_id: SecretStr | None = None
+    access_key_id: OptionalSecret = None
     """Access key; given together with `secret_access_key` or not at all."""
-    secret_access_key: SecretStr | None = None
+    secret_access_key: OptionalSecret = None
     """The secret half of the access key."""
     endpoint_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+/?$")
     """Where the service is called instead of its public endpoint: a VPC endpoint, for example."""
@@ -244,9 +258,15 @@ def paced(pace: Pace) -> Iterator[None]:
         yield
     except Exception as error:
         if fault_of(error) is Fault.THROTTLED:
-            raise TooFast(pace.throttled()) from error
+            raise TooFast(pace.throttled(_retry_after_seconds(error))) from error
         raise
     pace.answered()
+
+
+def _retry_after_seconds(error: Exception) -> float | None:
+    response = getattr(error, "response", {})
+    value = response.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("retry-after")
+    return float(value) if value and str(value).isdigit() else None
 
 
 def errors() -> tuple[type[Exception], ...]:

@@ -9,10 +9,11 @@ from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.azure_faults import Trouble, trouble
+from poolwright.vendors.blank import OptionalSecret
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import Pace, TooFast
 
@@ -96,7 +97,7 @@ class Account(Model):
     """The directory that the app registration is in. Needed with `client_secret`."""
     client_id: Uuid | None = None
     """The app registration; or, without `client_secret`, which managed or workload identity to use."""
-    client_secret: SecretStr | None = None
+    client_secret: OptionalSecret = None
     """Secret of the app registration. Left out: the worker's own identity (environment, workload identity, managed
     identity, Azure CLI)."""
     authority: Authority = Authority.PUBLIC

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
 from poolwright.domain.base import Model
+from poolwright.vendors.blank import OptionalSecret
 from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import Pace, TooFast
 
@@ -41,7 +42,7 @@ class Account(Model):
 
     project: Annotated[str, Field(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
     """The project's id, not its name or number."""
-    credentials_json: SecretStr | None = None
+    credentials_json: OptionalSecret = None
     """A service account's key as JSON, whole. Left out: application default credentials."""
     endpoint_url: Annotated[str, AfterValidator(_checked_url)] | None = None
     """Where the API is called instead of its public address: a Private Service Connect endpoint, for example."""

@@ -54,7 +54,10 @@ class TestAccount:
         with pytest.raises(ValidationError, match="belong together"):
             Account.model_validate({given: KEYS[given]})
 
-    def test_no_key_means_the_credentials_of_the_worker(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("given", [{}, {"access_key_id": "", "secret_access_key": " "}])
+    def test_no_key_means_the_credentials_of_the_worker(
+        self, monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+    ) -> None:
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAAMBIENT")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
         seen: list[str] = []
@@ -63,8 +66,10 @@ class TestAccount:
             seen.append(request.headers["authorization"])
             return error("AuthFailure", status=401)
 
-        with WireServer(app) as server, pytest.raises(ClientError):
-            client(Account(endpoint_url=server.url), "ec2", "us-east-1").describe_regions()
+        with WireServer(app) as server:
+            here = Account.model_validate({"endpoint_url": server.url, **given})
+            with pytest.raises(ClientError):
+                client(here, "ec2", "us-east-1").describe_regions()
         assert "AKIAAMBIENT" in seen[0]
 
 
@@ -123,6 +128,7 @@ class TestFaults:
             ("InvalidClientTokenId", Fault.AUTHENTICATION),
             ("ExpiredToken", Fault.AUTHENTICATION),
             ("SignatureDoesNotMatch", Fault.AUTHENTICATION),
+            ("AuthFailure.ServiceLinkedRoleCreationNotPermitted", Fault.PERMISSION),
             ("UnauthorizedOperation", Fault.PERMISSION),
             ("AccessDenied", Fault.PERMISSION),
             ("VcpuLimitExceeded", Fault.QUOTA),
@@ -134,6 +140,10 @@ class TestFaults:
             ("InsufficientFreeAddressesInSubnet", Fault.CAPACITY),
             ("InsufficientHostCapacity", Fault.CAPACITY),
             ("SpotMaxPriceTooLow", Fault.CAPACITY),
+            ("UnfulfillableCapacity", Fault.CAPACITY),
+            ("ReservationCapacityExceeded", Fault.CAPACITY),
+            ("TagLimitExceeded", Fault.INVALID),
+            ("TagPolicyViolation", Fault.INVALID),
             ("Unsupported", Fault.CAPACITY),
             ("InvalidParameterValue", Fault.INVALID),
             ("InvalidParameterCombination", Fault.INVALID),
@@ -146,6 +156,7 @@ class TestFaults:
             ("IdempotentParameterMismatch", Fault.CONFLICT),
             ("InvalidKeyPair.Duplicate", Fault.CONFLICT),
             ("IncorrectInstanceState", Fault.CONFLICT),
+            ("OperationNotPermitted", Fault.CONFLICT),
             ("PriorRequestNotComplete", Fault.CONFLICT),
             ("RequestLimitExceeded", Fault.THROTTLED),
             ("Throttling", Fault.THROTTLED),
@@ -196,6 +207,15 @@ class TestPace:
         assert first.value.retry_after_seconds > 0
         with pytest.raises(TooFast), paced(pace):
             raise AssertionError("this call is not made")
+
+    def test_waits_as_long_as_aws_asks_for(self) -> None:
+        refused = Response(503, error("RequestLimitExceeded").body, {"retry-after": "17"})
+        with WireServer(lambda _: refused) as server:
+            here = account(endpoint_url=server.url)
+            pace = pace_of(here, LIMIT, "us-east-1", lambda: 0.0)
+            with pytest.raises(TooFast) as first, paced(pace):
+                client(here, "ec2", "us-east-1").describe_regions()
+        assert first.value.retry_after_seconds == 17
 
     def test_leaves_other_errors_as_they_are(self) -> None:
         pace = pace_of(account(endpoint_url="https://three"), LIMIT, "us-east-1", lambda: 0.0)

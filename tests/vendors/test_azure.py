@@ -102,8 +102,9 @@ class TestAccount:
         login = credential(account(tenant_id=TENANT, client_id=CLIENT, client_secret="secret"))
         assert isinstance(login, ClientSecretCredential)
 
-    def test_without_a_secret_the_workers_own_identity_is_used(self) -> None:
-        assert isinstance(credential(account(client_id=CLIENT)), DefaultAzureCredential)
+    @pytest.mark.parametrize("given", [{}, {"client_secret": ""}, {"client_secret": " "}])
+    def test_without_a_secret_the_workers_own_identity_is_used(self, given: dict[str, str]) -> None:
+        assert isinstance(credential(account(client_id=CLIENT, **given)), DefaultAzureCredential)
 
     def test_the_secret_does_not_show(self) -> None:
         shown = account(tenant_id=TENANT, client_id=CLIENT, client_secret="never-shown")

@@ -52,13 +52,14 @@ class TestCredentials:
         assert is_token(headers["authorization"])
         assert not left
 
+    @pytest.mark.parametrize("given", [{}, {"credentials_json": SecretStr("")}])
     def test_a_file_of_the_environment_takes_the_place_of_a_key(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, Any]
     ) -> None:
         file = tmp_path / "key.json"
         file.write_text(credentials_json())
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
-        login: Any = gcp.credentials(account())
+        login: Any = gcp.credentials(account(**given))
         assert login.service_account_email == json.loads(credentials_json())["client_email"]
 
     def test_a_file_that_is_not_there_is_a_login_that_fails(
