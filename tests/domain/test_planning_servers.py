@@ -252,6 +252,18 @@ class TestPlaces:
         )
         assert made.next_decision_at == later(60)
 
+    def test_a_cap_is_named_as_such_although_another_place_had_no_capacity(self) -> None:
+        for places, closed in ((("a", "b"), "a"), ((), "a place of before")):
+            spare = cloud(3, places=places, unavailable_until={closed: later(60)})
+            made = decide(desks(minimum_available_sessions=4), providers=(spare,))
+            assert "1 more server is wanted to be ready and cannot be made: the cap of 'cloud' is 3" in text(made)
+
+    def test_places_open_no_earlier_than_their_provider_config(self) -> None:
+        for places in ({"a": later(60)}, {"a": later(60), "b": later(90)}):
+            closed = cloud(places=("a", "b"), unavailable_until={**places, "": later(600)})
+            made = decide(desks(), (), [waits()], providers=(closed,))
+            assert "is tried again at 2026-03-02 12:10:00 UTC" in text(made)
+
 
 class TestTakingBack:
     def test_a_server_drained_as_too_many_is_taken_back_before_one_is_made(self) -> None:

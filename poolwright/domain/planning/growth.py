@@ -15,11 +15,11 @@ from poolwright.domain.planning.failures import FailureVerdict
 from poolwright.domain.planning.supply import Stock, Supply, room_of
 from poolwright.domain.planning.terms import Terms
 from poolwright.domain.room import Amount, Open, minus
-from poolwright.domain.scaling import Snapshot, StagingNeed, WaitingSession
+from poolwright.domain.scaling import ProviderCap, Snapshot, StagingNeed, WaitingSession
 from poolwright.domain.wording import listed, moment
 
-_NEVER_READ: Final = datetime.min.replace(tzinfo=UTC)
-"""A session to stage has not been asked for by anybody at any time."""
+_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+"""Before every moment: nobody has asked for a session to stage, and nothing keeps an open place closed."""
 
 _ROUNDING: Final = 1e-9
 
@@ -82,7 +82,7 @@ def slots_of(snapshot: Snapshot, terms: Terms, supply: Supply, verdict: FailureV
     cap_left = left_of_providers if left_of_config is None else min(left_of_config, left_of_providers)
     sites = tuple(_sites(snapshot, now))
     count = min(cap_left, sum(site.slots for site in sites))
-    limited_by = _limit_text(snapshot, terms, supply, sites, now)
+    limited_by = _limit_text(snapshot, terms, supply, sites)
     if verdict.paused_until is not None:
         count, limited_by = 0, f"creation is paused after failures until {moment(verdict.paused_until)}"
     elif verdict.on_trial:
@@ -127,19 +127,26 @@ def _sites(snapshot: Snapshot, now: datetime) -> Iterator[Site]:
         yield Site(cap.vm_provider, open_places[0] if open_places else None, cap.max_instances - cap.in_use)
 
 
-def _limit_text(snapshot: Snapshot, terms: Terms, supply: Supply, sites: tuple[Site, ...], now: datetime) -> str:
+def _limit_text(snapshot: Snapshot, terms: Terms, supply: Supply, sites: tuple[Site, ...]) -> str:
     own = len(supply.own)
     left_of_config = _left_of_config(terms, supply)
     if left_of_config is not None and left_of_config <= sum(site.slots for site in sites):
         return f"the cap of this autoscale config is {terms.ceiling} and {own} are in use"
+    open_sites = {site.vm_provider for site in sites}
     parts = []
     for cap in snapshot.providers:
-        waits = [until for until in cap.unavailable_until.values() if until > now]
-        if cap.in_use >= cap.max_instances or not waits:
+        if cap.in_use >= cap.max_instances or cap.vm_provider in open_sites:
             parts.append(f"the cap of {cap.vm_provider!r} is {cap.max_instances} and {cap.in_use} are in use")
         else:
-            parts.append(f"{cap.vm_provider!r} had no capacity and is tried again at {moment(min(waits))}")
+            parts.append(f"{cap.vm_provider!r} had no capacity and is tried again at {moment(_tried_again_at(cap))}")
     return listed(parts)
+
+
+def _tried_again_at(cap: ProviderCap) -> datetime:
+    """When the first of its places is open again. A memory of the whole config holds for all of them."""
+    until = cap.unavailable_until
+    first_place = min((until.get(place, _NEVER) for place in cap.places), default=_NEVER)
+    return max(first_place, until.get("", _NEVER))
 
 
 class _Needs:
@@ -157,7 +164,7 @@ class _Needs:
         """Sessions to stage count like people: they need a place on one agent, not just room in sum."""
         there, drained, new = FirstFit(self._stock), FirstFit(self._drained.values()), FirstFit()
         for need in needs:
-            session = WaitingSession(id=need.staging, user="", requested_at=_NEVER_READ, size=need.size)
+            session = WaitingSession(id=need.staging, user="", requested_at=_NEVER, size=need.size)
             if need.missing and not self._terms.imagine().takes(session):
                 self.growth.staging_too_big.append(need)
                 continue
