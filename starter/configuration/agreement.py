@@ -73,11 +73,13 @@ def _timings(autoscale: Autoscale) -> Iterator[Finding]:
         )
     if not rotation.pre_warm_seconds:
         return
-    if rotation.soft_age_seconds is None:
+    key = "soft_age_seconds" if rotation.soft_age_seconds is not None else "hard_age_seconds"
+    age = getattr(rotation, key)
+    if age is None:
         what, remedy = "has no effect without soft_age_seconds", "Set soft_age_seconds, or leave it out."
-    elif rotation.pre_warm_seconds >= rotation.soft_age_seconds:
-        what = f"is not below soft_age_seconds ({rotation.soft_age_seconds}): a new server would be replaced at once"
-        remedy = "Lower it, or raise soft_age_seconds."
+    elif rotation.pre_warm_seconds >= age:
+        what = f"is not below {key} ({age}): a new server would be replaced at once"
+        remedy = f"Lower it, or raise {key}."
     else:
         return
     yield Finding((_about(autoscale, "rotation", "pre_warm_seconds"),), what, remedy, shown(rotation.pre_warm_seconds))

@@ -19,6 +19,7 @@ def unreachable(whole: Whole) -> Iterator[Finding]:
         caps = _caps(whole, autoscale)
         if caps:
             yield from _above_caps(autoscale, caps)
+        yield from _floor_above_ceilings(autoscale)
         yield from _without_effect(autoscale)
 
 
@@ -46,9 +47,11 @@ def _caps(whole: Whole, autoscale: Autoscale) -> Mapping[str, int]:
 
 
 def _above_caps(autoscale: Autoscale, caps: Mapping[str, int]) -> Iterator[Finding]:
-    where, servers = min(caps.items(), key=lambda cap: cap[1])
-    limits = _limits(autoscale, servers)
-    for path, value in _wishes(autoscale):
+    for ceiling, path, value in _wishes(autoscale):
+        # A schedule's ceiling stands in place of the config's own, be it lower or higher.
+        in_force = caps if ceiling is None else {**caps, "total_ceiling": ceiling}
+        where, servers = min(in_force.items(), key=lambda cap: cap[1])
+        limits = _limits(autoscale, servers)
         limit = limits.get(str(path[-1]) if path[-1] in limits else "total_floor")
         if limit is None or value <= limit:
             continue
@@ -61,6 +64,21 @@ def _above_caps(autoscale: Autoscale, caps: Mapping[str, int]) -> Iterator[Findi
             remedy="Lower it, or raise that cap.",
             value=shown(value),
         )
+
+
+def _floor_above_ceilings(autoscale: Autoscale) -> Iterator[Finding]:
+    """The config's own floor in the hours of a schedule that sets a ceiling and no floor of its own."""
+    for index, schedule in enumerate(autoscale.schedules):
+        targets = schedule.targets or ScheduleTargets()
+        if targets.total_ceiling is None or targets.total_floor is not None or targets.hourly_floor:
+            continue
+        if targets.total_ceiling < autoscale.total_floor:
+            yield Finding(
+                subjects=(Subject("autoscale", autoscale.name, ("schedules", index, "targets", "total_ceiling")),),
+                what=f"is below total_floor of the autoscale config, which is {autoscale.total_floor}",
+                remedy="Raise it, or give this schedule a lower total_floor of its own.",
+                value=shown(targets.total_ceiling),
+            )
 
 
 def _providers(autoscale: Autoscale) -> tuple[str, ...]:
@@ -78,19 +96,19 @@ def _limits(autoscale: Autoscale, servers: int) -> Mapping[str, float]:
     }
 
 
-def _wishes(autoscale: Autoscale) -> Iterator[tuple[Path, float]]:
-    """Every number of the config and of its schedules that asks for servers."""
+def _wishes(autoscale: Autoscale) -> Iterator[tuple[int | None, Path, float]]:
+    """Every number of the config and of its schedules that asks for servers, with the ceiling of its schedule."""
     for key in ("total_floor", *(_OF_SERVERS if isinstance(autoscale, ServerAutoscale) else _OF_AGENTS)):
-        yield (key,), getattr(autoscale, key)
+        yield None, (key,), getattr(autoscale, key)
     for index, schedule in enumerate(autoscale.schedules):
         targets = schedule.targets or ScheduleTargets()
         start: Path = ("schedules", index, "targets")
         for key in ("total_floor", *_OF_SERVERS, *_OF_AGENTS):
             value = getattr(targets, key)
             if value is not None and hasattr(autoscale, key):
-                yield (*start, key), value
+                yield targets.total_ceiling, (*start, key), value
         for at, floor in targets.hourly_floor.items():
-            yield (*start, "hourly_floor", at), floor
+            yield targets.total_ceiling, (*start, "hourly_floor", at), floor
 
 
 def _without_effect(autoscale: Autoscale) -> Iterator[Finding]:

@@ -42,6 +42,13 @@ class TestWithinAnAutoscaleConfig:
                 "raise soft_age_seconds",
             ),
             (
+                "rotation: {hard_age_seconds: 60, pre_warm_seconds: 60}",
+                "rotation.pre_warm_seconds",
+                "60",
+                "is not below hard_age_seconds (60)",
+                "raise hard_age_seconds",
+            ),
+            (
                 "connection: {sso_domain: localhost}",
                 "connection.sso_domain",
                 '"localhost"',
@@ -78,6 +85,9 @@ class TestWithinAnAutoscaleConfig:
         assert place(problem) == ("test.yaml", 7, "autoscale desks-here", key, value)
         assert what in problem.what
         assert remedy in problem.remedy
+
+    def test_a_replacement_can_be_made_before_a_hard_age_too(self, declared: Declarations) -> None:
+        declared.apply(DESKS + "rotation: {hard_age_seconds: 600, pre_warm_seconds: 60}\n")
 
     @pytest.mark.parametrize(
         ("given", "lacking"), [("nginx_key", "nginx_certificate"), ("nginx_certificate", "nginx_key")]
@@ -123,6 +133,22 @@ class TestWhatCanNeverBeReached:
             DESKS + "max_instances: 1\nminimum_available_sessions: 3\nmax_sessions_per_server: 2\n"
         )
         assert problem.what == "can never be reached: at most 2 fit into the 1 servers that max_instances allows"
+
+    def test_a_schedules_ceiling_stands_in_place_of_the_configs_own(self, declared: Declarations) -> None:
+        targets = "total_floor: 3, minimum_available_sessions: 3"
+        own = DESKS + f"total_ceiling: 2\nschedules: [{{{WINDOW}, targets: {{{targets}, total_ceiling: 3}}}}]\n"
+        declared.apply(own)
+        lower = DESKS + f"schedules: [{{{WINDOW}, targets: {{minimum_available_sessions: 3, total_ceiling: 2}}}}]\n"
+        problem = declared.problem(lower)
+        assert problem.key == "schedules[0].targets.minimum_available_sessions"
+        assert problem.what == "can never be reached: at most 2 fit into the 2 servers that total_ceiling allows"
+
+    def test_the_configs_floor_must_fit_under_a_schedules_ceiling(self, declared: Declarations) -> None:
+        below = DESKS + f"total_floor: 3\nschedules: [{{{WINDOW}, targets: {{total_ceiling: 2}}}}]\n"
+        problem = declared.problem(below)
+        assert (problem.key, problem.value) == ("schedules[0].targets.total_ceiling", "2")
+        assert problem.what == "is below total_floor of the autoscale config, which is 3"
+        declared.apply(below.replace("total_ceiling: 2", "total_floor: 1, total_ceiling: 2"))
 
     def test_users_limit_rdp_servers_too(self, declared: Declarations) -> None:
         lines = "minimum_available_sessions: 5\nmax_sessions_per_server: 9\nconnection: {type: rdp}\n"
