@@ -147,6 +147,38 @@ class TestZones:
         provider.upsert(mark_of(), record_of("a.new.example"))
         assert harness.seen() == forward("a.new.example")
 
+    def test_records_are_found_outside_of_a_zone_that_is_younger(
+        self, harness: Route53Harness, provider: DNSProvider
+    ) -> None:
+        name = f"a.young.{ZONE}"
+        provider.upsert(mark_of(), record_of(name))
+        harness.service.add_zone(f"young.{ZONE}")
+        harness.open(OURS).delete(mark_of(), name)
+        assert not harness.seen()
+
+    def test_a_zone_around_it_that_we_may_not_read_keeps_no_name(
+        self, harness: Route53Harness, provider: DNSProvider
+    ) -> None:
+        name = f"a.young.{ZONE}"
+        young = harness.service.add_zone(f"young.{ZONE}")
+        provider.upsert(mark_of(), record_of(name))
+        denied = route53.error(403, "AccessDenied", ALLOWED)
+        elsewhere = harness.server.fault(
+            denied, lambda request: request.parameter("name") == name and young not in request.path
+        )
+        with elsewhere:
+            provider.delete(mark_of(), name)
+        assert harness.server.count(lambda request: request.parameter("name") == name and young not in request.path)
+        assert not harness.seen()
+
+    def test_records_are_found_when_a_second_zone_has_the_name_of_theirs(
+        self, harness: Route53Harness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        harness.service.add_zone(ZONE)
+        harness.open(OURS).delete(mark_of(), NAME)
+        assert not harness.seen()
+
     def test_one_that_has_gone_is_not_believed_in_any_longer(
         self, harness: Route53Harness, provider: DNSProvider
     ) -> None:
@@ -300,6 +332,12 @@ class TestCheck:
         with harness.server.fault(route53.error(403, "AccessDenied", ALLOWED), which):
             (finding,) = provider.check(ZONE)
         assert action in finding.remedy
+
+    def test_a_domain_whose_name_speaks_of_a_limit_is_like_any_other(
+        self, harness: Route53Harness, provider: DNSProvider
+    ) -> None:
+        harness.service.add_zone("no-limit.example")
+        assert not provider.check("no-limit.example")
 
     def test_the_service_out_of_reach_is_found(self, harness: Route53Harness, provider: DNSProvider) -> None:
         with harness.server.fault(Cut.BEFORE):

@@ -1,5 +1,6 @@
 """What Route 53 can answer, mapped to the closed tree in one table."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
@@ -15,6 +16,8 @@ REFUSED_BATCH: Final = "InvalidChangeBatch"
 a zone cannot hold. Only its words tell which."""
 BUSY_ZONE: Final = "PriorRequestNotComplete"
 
+# Two words, since the names of records have no spaces: `no-limit.example` is a domain like any other.
+_LIMIT: Final = re.compile(r"\blimit (of|on)\b", re.IGNORECASE)
 _SLOWER: Final = "it goes on by itself when the limit allows"
 _WAYS_OUT: Final[Mapping[Fault, str]] = {
     Fault.AUTHENTICATION: "correct `access_key_id` and `secret_access_key` or the worker's role, "
@@ -45,7 +48,7 @@ def translated(action: str) -> Iterator[None]:
 def is_refused_batch(error: Exception) -> bool:
     """Whether Route 53 has found the conditions of a change batch unmet, and so has done nothing."""
     # A zone that is full is told with the same code.
-    return aws.code_of(error) == REFUSED_BATCH and "limit" not in aws.message_of(error).lower()
+    return aws.code_of(error) == REFUSED_BATCH and not _LIMIT.search(aws.message_of(error))
 
 
 def _error_of(error: Exception, action: str) -> DNSError:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
 from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers
+from poolwright.dns.errors import PermissionDenied
 from poolwright.dns.names import Address, address_of, claimed_name, kind_of, longest_suffix, plain
 from poolwright.dns.route53.checks import findings
 from poolwright.dns.route53.claims import Claim, Claims, Taken
@@ -67,13 +68,17 @@ class Route53DNS:
             return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
         fqdn = plain(fqdn)
         with self._zones.operation():
-            zone = self._zones.zone_of(fqdn)
+            zones = self._zones_to_clear(mark, fqdn)
             # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
-            removed = self._pointers.remove(mark, fqdn, {*addresses, *self._pointed_addresses(zone, mark, fqdn)})
-            standing = self._claims.remove(zone, fqdn, mark, lambda there: there.of_kinds(ADDRESS_TYPES))
-        if mark in standing.marks:
+            pointed = [address for zone in zones for address in self._pointed_addresses(zone, mark, fqdn)]
+            removed = self._pointers.remove(mark, fqdn, {*addresses, *pointed})
+            found = [
+                self._claims.remove(zone, fqdn, mark, lambda there: there.of_kinds(ADDRESS_TYPES)) for zone in zones
+            ]
+        if any(mark in standing.marks for standing in found):
             removed = (*removed, f"{fqdn} A and AAAA")
-        return Changes(removed=removed, notes=left_alone(fqdn, standing.strangers(mark)))
+        notes = (note for standing in found for note in left_alone(fqdn, standing.strangers(mark)))
+        return Changes(removed=removed, notes=tuple(notes))
 
     def list_owned(self) -> Sequence[OwnedRecord]:
         """See the protocol."""
@@ -81,6 +86,18 @@ class Route53DNS:
             zones = self._zones.zones()
             forward = [zone.name for zone in zones if not is_reverse(zone.name)]
             return owned_records(found for zone in zones for found in self._owned_in(zone, forward))
+
+    def _zones_to_clear(self, mark: OwnerMark, fqdn: str) -> Sequence[HostedZone]:
+        """The zone that holds the name, and those around it that have our mark there: from before it was made."""
+        innermost, *others = self._zones.holding(fqdn)
+        return [innermost, *(zone for zone in others if self._bears(zone, mark, fqdn))]
+
+    def _bears(self, zone: HostedZone, mark: OwnerMark, fqdn: str) -> bool:
+        try:
+            return mark in self._zones.look(zone, fqdn).marks
+        except PermissionDenied:
+            # Who may not even read a zone has written nothing there.
+            return False
 
     def _pointed_addresses(self, zone: HostedZone, mark: OwnerMark, fqdn: str) -> Sequence[Address]:
         if not self._pointers.wanted:

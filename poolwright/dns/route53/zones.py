@@ -80,25 +80,35 @@ class HostedZones:
 
     def zone_of(self, name: str) -> HostedZone:
         """The hosted zone that holds this name. Raises `InvalidSettings` when there is none, or more than one."""
-        holding = _holding(name, self._kept()) or _holding(name, self.zones())
-        if len(holding) == 1:
-            return holding[0]
-        visible = "private" if self._settings.private_zones else "public"
-        if not holding:
+        candidates = self.holding(name)
+        longest = [zone for zone in candidates if zone.name == candidates[0].name]
+        if len(longest) == 1:
+            return longest[0]
+        raise InvalidSettings(
+            f"{name} lies in several {self._visible} hosted zones of the same name, "
+            f"{listed([zone.id for zone in longest])}; put the one that is meant into `hosted_zone_ids`"
+        )
+
+    def holding(self, name: str) -> Sequence[HostedZone]:
+        """Every hosted zone that may have records of a name, the longest first. Raises `InvalidSettings` if there is
+        none.
+
+        More than one: zones within zones, of which the inner one may be younger than the records.
+        """
+        found = _holding(name, self._kept()) or _holding(name, self.zones())
+        if not found:
             raise InvalidSettings(
-                f"{name} lies in none of the account's {visible} hosted zones {names_of(self._kept())} that "
+                f"{name} lies in none of the account's {self._visible} hosted zones {names_of(self._kept())} that "
                 "`hosted_zone_ids` allows; add its zone, or choose a base domain in one of them"
             )
-        raise InvalidSettings(
-            f"{name} lies in several {visible} hosted zones of the same name, {listed([zone.id for zone in holding])}; "
-            "put the one that is meant into `hosted_zone_ids`"
-        )
+        return found
 
     def reverse(self, name: str) -> HostedZone | None:
         """The hosted zone that holds this reverse name; None where there is none, or no telling which of two of one
         name is meant."""
-        holding = _holding(name, self._kept() or self.zones())
-        return holding[0] if len(holding) == 1 else None
+        candidates = _holding(name, self._kept() or self.zones())
+        longest = [zone for zone in candidates if zone.name == candidates[0].name]
+        return longest[0] if len(longest) == 1 else None
 
     @property
     def reverse_names(self) -> Sequence[str]:
@@ -130,6 +140,10 @@ class HostedZones:
         """All record sets of the zone."""
         with translated(f"list the records of {zone.name}"):
             return [one for page in self._pages(zone.id) for one in page.record_sets]
+
+    @property
+    def _visible(self) -> str:
+        return "private" if self._settings.private_zones else "public"
 
     @cached_property
     def _client(self) -> "Route53Client":
@@ -223,9 +237,9 @@ def _list_record_sets(
 
 
 def _holding(name: str, zones: Sequence[HostedZone]) -> Sequence[HostedZone]:
-    """The zones with the longest name that holds this one: two zones may have the same."""
-    longest = longest_suffix(name, (zone.name for zone in zones))
-    return [zone for zone in zones if zone.name == longest]
+    """The zones that this name lies in, the longest first: two zones may have the same name."""
+    found = [zone for zone in zones if longest_suffix(name, [zone.name])]
+    return sorted(found, key=lambda zone: len(zone.name), reverse=True)
 
 
 def _end_of(page: _Page) -> str:
