@@ -24,6 +24,7 @@ from poolwright.domain.identities import OwnerMark
 from poolwright.domain.states import ServerState
 from poolwright.store import ledger, scaling
 from poolwright.store.check_in_tokens import controller_id
+from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
 from poolwright.store.secrets import join_password_id, put_secret
 from poolwright.store.servers import lock_server, note
@@ -52,6 +53,7 @@ class RecordActivities:
                 row = _living(lock_server(tx, server_id))
                 record = _computer_record(tx, row)
                 mark, hostname = OwnerMark(controller_id=controller_id(tx), server_id=server_id), row.hostname
+                _require_same("ldap", row.ldap, record.ldap)
                 row.ldap, row.computer_recursive = record.ldap, record.recursive_cleanup
             directory = self._accounts.directory(record.ldap)
             try:
@@ -87,6 +89,7 @@ class RecordActivities:
                     addresses=(ip_address(_address(row, registration)),),
                     ttl_seconds=registration.ttl_seconds,
                 )
+                _require_same("dns_provider", row.dns_provider, registration.provider)
                 row.dns_provider = registration.provider
             provider = self._accounts.dns(registration.provider)
             try:
@@ -126,7 +129,7 @@ class RecordActivities:
                 row = tx.get_one(ServerRow, server_id)
                 mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
                 guid = UUID(row.computer_guid) if row.computer_guid else None
-                ldap, recursive = row.ldap or "", row.computer_recursive
+                ldap, recursive = row.ldap or "", row.computer_recursive or _is_recursive_now(tx, row)
             self._accounts.directory(ldap).delete(mark, guid, recursive)
 
     def _take_another_name(self, server_id: str, taken: str, problem: str) -> None:
@@ -186,6 +189,22 @@ def _registration(tx: Session, row: ServerRow) -> DNSRegistration:
     if registration is None:
         raise _changed(f"the autoscale config {row.autoscale} has no dns any more")
     return registration
+
+
+def _require_same(kind: str, before: str | None, wanted: str) -> None:
+    """An earlier try may have written to another config, which the row must go on to name: else nobody looks there."""
+    if before not in (None, wanted):
+        raise _changed(f"its autoscale config names {kind} {wanted!r} now, and {before!r} may have a record of it")
+
+
+def _is_recursive_now(tx: Session, row: ServerRow) -> bool:
+    """Whether the config has been told since to delete records together with objects below them."""
+    try:
+        autoscale = scaling.load_autoscale(tx, row.autoscale or "")
+    except UnknownDocument:
+        return False
+    record = autoscale.computer_record if isinstance(autoscale, ServerAutoscale) else None
+    return record is not None and record.ldap == row.ldap and record.recursive_cleanup
 
 
 def _changed(problem: str) -> Exception:

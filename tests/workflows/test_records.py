@@ -1,7 +1,7 @@
 """Computer records and DNS names in the lives of servers, against a real domain controller and a real name server."""
 
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -108,6 +108,24 @@ async def goes(poolwright: Scene, server: Server) -> None:
     await poolwright.ended(server)
     assert poolwright.states(server)[-1] == "deleted"
     assert not poolwright.living()
+
+
+def loses_its_answer(
+    monkeypatch: pytest.MonkeyPatch, owner: type, name: str, meanwhile: Callable[[], object]
+) -> threading.Event:
+    """Let the first call do its work, then this, and fail. Returns what is set by then."""
+    lost, call = threading.Event(), getattr(owner, name)
+
+    def losing(*arguments: Any) -> Any:
+        result = call(*arguments)
+        if lost.is_set():
+            return result
+        meanwhile()
+        lost.set()
+        raise ConnectionResetError("the answer was lost")
+
+    monkeypatch.setattr(owner, name, losing)
+    return lost
 
 
 class Held:
@@ -223,6 +241,45 @@ class TestComputerRecords:
             assert unit.computers() == set()
             assert poolwright.calls(Operation.CREATE) == 0
 
+    async def test_what_its_error_advises_lets_a_record_with_objects_below_it_go(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit
+    ) -> None:
+        async with scene_with(skipping, tmp_path, unit, pattern="tree-{n:04}") as poolwright:
+            server = await poolwright.running()
+            unit.administrator.add_child(f"CN=TREE-0001,{unit.dn}", "SCP")
+            await poolwright.signals.terminate(server.id, "the test is over")
+            await poolwright.until_told(server, ServerState.DELETING)
+            await poolwright.skip(20 * MINUTE)
+            assert "set recursive_cleanup of the computer record" in poolwright.server(server).message
+            record = {"ldap": "corp", "ou_dn": unit.dn, "recursive_cleanup": True}
+            poolwright.change("autoscale", "demo", computer_record=record)
+            await gone(poolwright, server)
+            assert unit.computers() == set()
+
+    async def test_a_record_whose_config_was_changed_in_between_is_deleted_where_it_was_made(
+        self,
+        skipping: WorkflowEnvironment,
+        tmp_path: Path,
+        unit: OrganizationalUnit,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        async with scene_with(skipping, tmp_path, unit, pattern="move-{n:04}") as poolwright:
+            elsewhere = {**unit.ldap, "urls": [DEAD], "service_account_password": SecretStr(unit.password)}
+            save(poolwright.store, "ldap", "elsewhere", elsewhere)
+            record = {"ldap": "elsewhere", "ou_dn": unit.dn}
+            losing = loses_its_answer(
+                monkeypatch,
+                ComputerDirectory,
+                "create_or_reset",
+                lambda: poolwright.change("autoscale", "demo", computer_record=record),
+            )
+            server = await poolwright.live()
+            await gone(poolwright, server)
+            assert losing.is_set()
+            assert "'corp'" in str(poolwright.server(server).failure_reason)
+            assert unit.computers() == set()
+            assert poolwright.calls(Operation.CREATE) == 0
+
     async def test_a_dead_directory_is_asked_for_days_with_alerts_and_does_not_keep_the_vm(
         self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit
     ) -> None:
@@ -309,6 +366,25 @@ class TestNames:
             await poolwright.ended(server)
             assert str(poolwright.server(server).failure_reason).startswith("NameTaken: ")
             assert names.records() == {FOREIGN, theirs}
+            assert not poolwright.living()
+
+    async def test_a_name_whose_config_was_changed_in_between_is_removed_where_it_was_written(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, names: Nameserver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with scene_with(skipping, tmp_path, None, names) as poolwright:
+            save(poolwright.store, "dns_provider", "elsewhere", dns_settings(names, servers=["127.0.0.1:9"]))
+            registration = {"provider": "elsewhere", "base_domain": BASE}
+            losing = loses_its_answer(
+                monkeypatch,
+                RFC2136DNS,
+                "upsert",
+                lambda: poolwright.change("autoscale", "demo", dns=registration),
+            )
+            server = await poolwright.live()
+            await gone(poolwright, server)
+            assert losing.is_set()
+            assert "'campus'" in str(poolwright.server(server).failure_reason)
+            assert names.records() == {FOREIGN}
             assert not poolwright.living()
 
 
