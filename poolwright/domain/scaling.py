@@ -122,9 +122,14 @@ class SiblingConfig(Model):
     """By an operator or after failures: it makes no servers now."""
     free_slots: int
     """Servers that it could still make: what is left of the tightest of its caps."""
+    most_coming: int | None = None
+    """After failures: no more than this many of its servers may be on the way at once. None: any number."""
     aggressive: bool = False
     room_per_server: int = Field(default=1, ge=1)
-    """Server pools: sessions that one of its new servers takes."""
+    """Server pools: sessions of different people that one of its new servers takes."""
+    most_users: int | None = Field(default=None, ge=1)
+    """RDP and SSH: people that one of its new servers takes, with up to `most_sessions` among them."""
+    most_sessions: int = Field(default=1, ge=1)
     agent_size: Size | None = None
     """Docker agent pools: what one of its new agents counts as; None: unknown, one session each."""
 

@@ -15,6 +15,7 @@ from tests.domain.pools import (
     agent,
     agents,
     ago,
+    app,
     coming,
     decide,
     desk,
@@ -51,6 +52,24 @@ class TestWhoseTurnItIs:
     def test_room_per_server_of_the_other_counts(self) -> None:
         roomy = sibling("alpha", free_slots=2, room_per_server=4)
         assert kinds(decide(desks(name="beta"), (), queue(10), siblings=(roomy,))) == {"create": 2}
+
+    def test_many_apps_of_one_person_are_one_user_there_too(self) -> None:
+        rdp = Connection(type=ConnectionType.RDP)
+        shape = {"max_sessions_per_server": 5, "max_users_per_server": 1, "connection": rdp}
+        seen = sibling_of(
+            desks(name="alpha", **shape), NOW, servers=0, provider_slots=1, paused=False, failures=FailureRecord()
+        )
+        made = decide(desks(name="beta", **shape), (), [app("ann", id=f"w{n}") for n in range(5)], siblings=(seen,))
+        assert (kinds(made), made.numbers["waiting_for_other_configs"]) == ({}, 5)
+
+    def test_a_config_on_trial_after_failures_takes_no_more_than_it_may(self) -> None:
+        tried = FailureRecord(failed_at=(ago(900),), pauses=1, paused_until=ago(60))
+        seen = sibling_of(desks(name="alpha"), NOW, servers=1, provider_slots=50, paused=False, failures=tried)
+        on_the_way = coming(desk(1, autoscale="alpha"))
+        made = decide(desks(name="beta"), [on_the_way], queue(10), siblings=(seen,))
+        assert made.numbers["waiting_for_coming"] == 1
+        assert made.numbers["waiting_for_other_configs"] == 2
+        assert kinds(made) == {"create": 7}
 
     def test_an_aggressive_config_takes_one_session_per_server(self) -> None:
         eager = sibling("alpha", free_slots=2, room_per_server=4, aggressive=True)

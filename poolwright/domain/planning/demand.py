@@ -16,6 +16,7 @@ from poolwright.domain.planning.supply import Stock, Supply
 from poolwright.domain.planning.terms import Terms, placement_rules
 from poolwright.domain.room import Amount, Open, OpenAgent, OpenServer, amount_of
 from poolwright.domain.scaling import SiblingConfig, Snapshot, WaitingSession
+from poolwright.domain.states import COMING
 
 
 @dataclass(slots=True)
@@ -163,14 +164,25 @@ def _makers(snapshot: Snapshot, terms: Terms, free_slots: int) -> list[Maker]:
         aggressive=autoscale.aggressive,
     )
     makers = [Maker(own, terms.imagine)]
-    makers += [Maker(sibling, _imagining(sibling, terms)) for sibling in snapshot.siblings]
+    makers += [Maker(_on_trial(sibling, snapshot), _imagining(sibling, terms)) for sibling in snapshot.siblings]
     return sorted(makers, key=lambda maker: maker.name)
+
+
+def _on_trial(sibling: SiblingConfig, snapshot: Snapshot) -> SiblingConfig:
+    """With no more slots than its failures leave it."""
+    if sibling.most_coming is None:
+        return sibling
+    coming = sum(server.autoscale == sibling.name and server.state in COMING for server in snapshot.servers)
+    slots = max(0, min(sibling.free_slots, sibling.most_coming - coming))
+    return sibling.model_copy(update={"free_slots": slots})
 
 
 def _imagining(sibling: SiblingConfig, terms: Terms) -> Callable[[], Open]:
     """How to imagine a server of another config, from what is known of it."""
     if terms.counts_sessions:
-        room = {"max_sessions": sibling.room_per_server, "counts_users": False}
+        room: dict[str, object] = {"max_sessions": sibling.room_per_server, "counts_users": False}
+        if sibling.most_users is not None:
+            room = {"max_sessions": sibling.most_sessions, "max_users": sibling.most_users, "counts_users": True}
         view = terms.imagined.model_copy(update=room)
         return lambda: OpenServer(view)
     if sibling.agent_size is None:

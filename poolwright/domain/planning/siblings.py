@@ -31,7 +31,10 @@ def sibling_of(
         active=terms.active,
         paused=paused or verdict.paused_until is not None,
         free_slots=max(0, min(provider_slots, left_of_config)),
+        most_coming=autoscale.failure.budget if verdict.on_trial else None,
         aggressive=autoscale.aggressive,
         room_per_server=int(terms.new_server[0]) if terms.counts_sessions else 1,
+        most_users=terms.imagined.max_users if terms.imagined.counts_users else None,
+        most_sessions=terms.imagined.max_sessions,
         agent_size=None if terms.counts_sessions else terms.imagined.size,
     )
