@@ -331,6 +331,15 @@ class TestTraps:
         provider.upsert(mark_of(), record_of("a.new.example"))
         assert harness.seen()
 
+    def test_records_are_found_outside_of_a_domain_that_is_younger(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        name = f"a.young.{DOMAIN}"
+        provider.upsert(mark_of(), record_of(name))
+        harness.account.domains[f"young.{DOMAIN}"] = {}
+        assert harness.open(OURS).delete(mark_of(), name).removed
+        assert not harness.seen()
+
     def test_domains_are_asked_for_once(self, harness: DigitalOceanHarness, provider: DNSProvider) -> None:
         harness.server.requests.clear()
         for server_id in ("a", "b"):

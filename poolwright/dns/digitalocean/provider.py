@@ -62,21 +62,24 @@ class DigitalOceanDNS:
             return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
         fqdn = plain(fqdn)
         with self._records.operation():
-            domain = self._records.domain_of(fqdn)
-            standing = self._look(domain, fqdn)
-            going = [*standing.addresses] if standing.held_by(mark) else []
-            # The mark that has the name goes last of all.
-            going += reversed(standing.marks_of(mark))
-            removed = [one for one in going if self._records.delete(domain, one)]
+            cleared = [self._clear(domain, mark, fqdn) for domain in self._records.domains_of(fqdn)]
         return Changes(
-            removed=tuple(f"{one.name} {one.kind} {one.data}" for one in removed),
-            notes=left_alone(fqdn, standing.strangers(mark)),
+            removed=tuple(f"{one.name} {one.kind} {one.data}" for removed, _ in cleared for one in removed),
+            notes=tuple(note for _, strangers in cleared for note in left_alone(fqdn, strangers)),
         )
 
     def list_owned(self) -> Sequence[OwnedRecord]:
         """See the protocol."""
         with self._records.operation():
             return owned_records(claim for domain in self._records.domains() for claim in self._claims(domain))
+
+    def _clear(self, domain: str, mark: OwnerMark, fqdn: str) -> tuple[Sequence[Record], Sequence[OwnerMark]]:
+        """Remove what bears this mark. Returns what was removed, and the marks of others."""
+        standing = self._look(domain, fqdn)
+        going = [*standing.addresses] if standing.held_by(mark) else []
+        # The mark that has the name goes last of all.
+        going += reversed(standing.marks_of(mark))
+        return [one for one in going if self._records.delete(domain, one)], standing.strangers(mark)
 
     def _look(self, domain: str, fqdn: str) -> Standing:
         return Standing(fqdn, self._records.look(domain, fqdn))

@@ -61,20 +61,28 @@ class Records:
         return allowed
 
     def domain_of(self, name: str) -> str:
-        """The domain that holds this name. Raises `InvalidSettings` when there is none."""
+        """The domain that records of this name are written to. Raises `InvalidSettings` when there is none."""
+        return self.domains_of(name)[0]
+
+    def domains_of(self, name: str) -> Sequence[str]:
+        """Every domain that may have records of this name, the longest first. Raises `InvalidSettings` if there is
+        none.
+
+        More than one: domains within domains, of which the inner one may be younger than the records.
+        """
         known = self._domains
         fresh = known is not None and time.monotonic() - known[0] < DOMAINS_KEPT_SECONDS
-        domain = longest_suffix(name, known[1]) if known and fresh else None
-        if domain is not None:
-            return domain
+        found = _holding(name, known[1]) if known and fresh else ()
+        if found:
+            return found
         domains = self.domains()
-        domain = longest_suffix(name, domains)
-        if domain is None:
+        found = _holding(name, domains)
+        if not found:
             raise InvalidSettings(
                 f"{name} lies in none of the domains {listed(domains) or '(there are none)'} that this account has and "
                 "`domains` allows; add its domain, or choose a base domain in one of them"
             )
-        return domain
+        return found
 
     def look(self, domain: str, fqdn: str) -> Sequence[Record]:
         """What is at this name and at that of its owner mark, in order of id."""
@@ -182,6 +190,11 @@ class Records:
     def _named(self, domain: str, name: str) -> Iterable[Record]:
         answers = self._listed("list_records", "domain_records", domain_name=domain, name=name)
         return [_record(one, domain) for one in answers]
+
+
+def _holding(name: str, domains: Iterable[str]) -> Sequence[str]:
+    """The domains that this name lies in, the longest first."""
+    return sorted((domain for domain in domains if longest_suffix(name, [domain])), key=len, reverse=True)
 
 
 def _there(records: Iterable[Record], fqdn: str) -> Sequence[Record]:
