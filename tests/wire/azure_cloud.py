@@ -176,7 +176,7 @@ class AzureCloud:
     def _in_group(self, subscription: Subscription, rest: str, request: Request) -> Response:
         if not rest:
             return Response(200, {"id": f"/subscriptions/{subscription.id}/resourceGroups/{GROUP}", "name": GROUP})
-        if rest == "Microsoft.Authorization/permissions":
+        if rest.endswith("Microsoft.Authorization/permissions"):
             return _page([{"actions": list(subscription.actions), "notActions": []}])
         namespace, kind, *names = rest.split("/")
         kind = f"{namespace}/{kind}"

@@ -42,6 +42,8 @@ RUN_COMMAND_ACTIONS: Final = (
     "Microsoft.Compute/virtualMachines/runCommands/read",
     "Microsoft.Compute/virtualMachines/runCommands/write",
 )
+SUBNET_ACTION: Final = "Microsoft.Network/virtualNetworks/subnets/join/action"
+NETWORK_SECURITY_GROUP_ACTION: Final = "Microsoft.Network/networkSecurityGroups/join/action"
 
 _LOGIN_REMEDY: Final = "correct tenant_id, client_id and client_secret, or make a new secret if it has expired"
 _UNTOLD: Final = frozenset({Fault.PERMISSION})
@@ -84,19 +86,22 @@ def _permissions(client: Client, settings: Settings) -> Iterator[Finding]:
     needed = [*NEEDED_ACTIONS]
     needed += PUBLIC_ADDRESS_ACTIONS if settings.assign_public_ip else ()
     needed += RUN_COMMAND_ACTIONS if settings.is_windows else ()
-    path = f"{settings.group_id}/providers/Microsoft.Authorization/permissions"
+    yield from _permissions_on(client, "resource_group", settings.group_id, needed)
+
+
+def _permissions_on(client: Client, setting: str, thing_id: str, needed: Sequence[str]) -> Iterator[Finding]:
     try:
-        granted = client.look_up(path, _PERMISSIONS_API)["value"]
+        granted = client.list_all(f"{thing_id}/providers/Microsoft.Authorization/permissions", _PERMISSIONS_API)
     except HttpResponseError as error:
-        if trouble(error).fault in _UNTOLD:
+        if trouble(error).fault in _UNTOLD | _WRONG:
             return
         raise
     missing = [action for action in needed if not any(_grants(one, action) for one in granted)]
     if missing:
         yield Finding(
-            setting="resource_group",
+            setting=setting,
             problem=f"the identity may not {', '.join(missing)}",
-            remedy="give it the role that the provider's page names, on this resource group",
+            remedy=f"give it the role that the provider's page names, on this {setting.replace('_', ' ')}",
         )
 
 
@@ -113,7 +118,7 @@ def _matches(patterns: Sequence[str] | None, action: str) -> bool:
 def _sizes(client: Client, settings: Settings) -> Iterator[Finding]:
     path = f"/subscriptions/{settings.subscription_id}/providers/Microsoft.Compute/skus"
     try:
-        told = client.look_up(path, _SIZES_API, **{"$filter": f"location eq '{settings.region}'"})["value"]
+        told = client.list_all(path, _SIZES_API, **{"$filter": f"location eq '{settings.region}'"})
     except HttpResponseError as error:
         if trouble(error).fault in _UNTOLD:
             return
@@ -124,20 +129,22 @@ def _sizes(client: Client, settings: Settings) -> Iterator[Finding]:
             setting="region", problem=f"{settings.region} has no VM sizes", remedy="name a region such as westeurope"
         )
         return
+    there = {zone for one in sizes.values() for zone in _zones(one)}
+    zones = [zone for zone in settings.availability_zones if zone in there]
     for size in settings.vm_sizes:
-        problem = _problem_of_size(size, sizes.get(size.lower()), settings)
+        problem = _problem_of_size(size, sizes.get(size.lower()), settings, zones)
         if problem:
             yield Finding(setting="vm_sizes", problem=problem, remedy="choose another size, or ask Azure for access")
-    zones = [zone for zone in settings.availability_zones if not any(zone in _zones(one) for one in sizes.values())]
-    if zones:
+    nowhere = [zone for zone in settings.availability_zones if zone not in there]
+    if nowhere:
         yield Finding(
             setting="availability_zones",
-            problem=f"{settings.region} has no zone {', '.join(zones)}",
+            problem=f"{settings.region} has no zone {', '.join(nowhere)}",
             remedy="name zones of the region, or none",
         )
 
 
-def _problem_of_size(size: str, told: Mapping[str, Any] | None, settings: Settings) -> str | None:
+def _problem_of_size(size: str, told: Mapping[str, Any] | None, settings: Settings, zones: Sequence[str]) -> str | None:
     if told is None:
         return f"{settings.region} has no size {size}"
     restrictions = told.get("restrictions") or ()
@@ -149,8 +156,10 @@ def _problem_of_size(size: str, told: Mapping[str, Any] | None, settings: Settin
         if one.get("type") == "Zone"
         for zone in (one.get("restrictionInfo") or {}).get("zones") or ()
     }
-    wanted = [zone for zone in settings.availability_zones if zone in closed]
-    return f"the subscription may not use {size} in zone {', '.join(wanted)}" if wanted else None
+    if wanted := [zone for zone in zones if zone in closed]:
+        return f"the subscription may not use {size} in zone {', '.join(wanted)}"
+    lacking = [zone for zone in zones if zone not in _zones(told)]
+    return f"{settings.region} has {size}, but not in zone {', '.join(lacking)}" if lacking else None
 
 
 def _zones(told: Mapping[str, Any]) -> set[str]:
@@ -170,15 +179,25 @@ def _image(client: Client, settings: Settings) -> Iterator[Finding]:
         if image.version != "latest":
             path += f"/{image.version}"
         yield from _named(client, "image_reference", path, _IMAGES_API)
+    elif given := image.shared_gallery_image_id or image.community_gallery_image_id:
+        location = f"/subscriptions/{settings.subscription_id}/providers/Microsoft.Compute/locations/{settings.region}"
+        path = f"{location}/{re.sub('(?i)/versions/latest/?$', '', given).strip('/')}"
+        yield from _named(client, "image_reference", path, _GALLERIES_API)
 
 
 def _subnet(client: Client, settings: Settings) -> Iterator[Finding]:
-    yield from _named(client, "subnet", settings.subnet_id, _NETWORK_API)
+    yield from _joined(client, "subnet", settings.subnet_id, SUBNET_ACTION)
 
 
 def _network_security_group(client: Client, settings: Settings) -> Iterator[Finding]:
-    if settings.network_security_group_id:
-        yield from _named(client, "network_security_group", settings.network_security_group_id, _NETWORK_API)
+    if group := settings.network_security_group_id:
+        yield from _joined(client, "network_security_group", group, NETWORK_SECURITY_GROUP_ACTION)
+
+
+def _joined(client: Client, setting: str, thing_id: str, action: str) -> Iterator[Finding]:
+    """Whether the thing exists and interfaces may be made in it. It may be in another resource group than the VMs."""
+    missing = list(_named(client, setting, thing_id, _NETWORK_API))
+    yield from missing or _permissions_on(client, setting, thing_id, [action])
 
 
 def _named(client: Client, setting: str, path: str, api_version: str) -> Iterator[Finding]:

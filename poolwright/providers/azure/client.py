@@ -130,6 +130,15 @@ class Client:
         """What Azure answers to a GET of this path. Raises the SDK's errors."""
         return self._asked(HttpRequest("GET", path, params={"api-version": api_version, **query}))
 
+    def list_all(self, path: str, api_version: str, **query: str) -> list[Resource]:
+        """What Azure lists at this path, on all its pages. Raises the SDK's errors."""
+        page = self.look_up(path, api_version, **query)
+        found: list[Resource] = page.get("value") or []
+        while next_page := page.get("nextLink"):
+            page = self._asked(HttpRequest("GET", next_page))
+            found += page.get("value") or []
+        return found
+
     def _asked(self, request: HttpRequest) -> Any:
         with self._call(Kind.READ):
             response = self._compute.send_request(request)
@@ -154,12 +163,7 @@ class Client:
 
     def _list(self, kind: str, api_version: str) -> list[Resource]:
         # The SDK's models take two milliseconds for each VM of a list, and a burst has long lists.
-        page = self.look_up(f"{self._group_id}/providers/{kind}", api_version)
-        found: list[Resource] = page.get("value") or []
-        while next_page := page.get("nextLink"):
-            page = self._asked(HttpRequest("GET", next_page))
-            found += page.get("value") or []
-        return found
+        return self.list_all(f"{self._group_id}/providers/{kind}", api_version)
 
     def _delete(self, call: Callable[[], object]) -> None:
         try:

@@ -4,15 +4,22 @@ from typing import Any
 
 import pytest
 
-from poolwright.providers.azure.checks import NEEDED_ACTIONS, PUBLIC_ADDRESS_ACTIONS, RUN_COMMAND_ACTIONS
+from poolwright.providers.azure.checks import (
+    NEEDED_ACTIONS,
+    NETWORK_SECURITY_GROUP_ACTION,
+    PUBLIC_ADDRESS_ACTIONS,
+    RUN_COMMAND_ACTIONS,
+    SUBNET_ACTION,
+)
 from poolwright.providers.errors import Throttled, Transient
 from tests.providers.azure.conftest import Opened
 from tests.wire.azure_cloud import IMAGE, Subscription
 from tests.wire.azure_login import arm_error
-from tests.wire.server import Cut, Response, WireServer
+from tests.wire.server import Cut, Request, Response, WireServer
 
 pytestmark = pytest.mark.slow
 
+JOIN_ACTIONS = (SUBNET_ACTION, NETWORK_SECURITY_GROUP_ACTION)
 OTHER_IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "no-such-sku"}
 
 
@@ -45,6 +52,44 @@ class TestFindings:
         assert opened(image_reference=exact).check() == []
 
     @pytest.mark.parametrize(
+        ("image", "path"),
+        [
+            ({"shared_gallery_image_id": "/SharedGalleries/g/Images/i/Versions/latest"}, "/SharedGalleries/g/Images/i"),
+            (
+                {"community_gallery_image_id": "/CommunityGalleries/g/Images/i/Versions/1.0.0"},
+                "/CommunityGalleries/g/Images/i/Versions/1.0.0",
+            ),
+        ],
+    )
+    def test_images_of_galleries_that_others_share_are_asked_for(
+        self, server: WireServer, opened: Opened, image: Any, path: str
+    ) -> None:
+        provider = opened(image_reference=image)
+        assert [finding.setting for finding in provider.check()] == ["image_reference"]
+        with server.fault(Response(200, {"name": "i"}), lambda request: request.path.endswith(path)):
+            assert provider.check() == []
+
+    def test_sizes_on_later_pages_count(self, server: WireServer, opened: Opened) -> None:
+        later = f"{server.url}/subscriptions/later/skus?api-version=2021-07-01"
+        size = {"resourceType": "virtualMachines", "name": "Standard_D2s_v3", "restrictions": []}
+        first = server.fault(Response(200, {"value": [], "nextLink": later}), _asks_for_sizes, times=1)
+        rest = server.fault(Response(200, {"value": [size]}), lambda request: "/later/skus" in request.path)
+        with rest, first:
+            assert opened().check() == []
+
+    def test_a_size_that_a_zone_does_not_have(self, server: WireServer, opened: Opened) -> None:
+        sizes = [
+            {"resourceType": "virtualMachines", "name": name, "locationInfo": [{"zones": zones}]}
+            for name, zones in (("Standard_D2s_v3", ["1"]), ("Standard_D4s_v3", ["1", "2"]))
+        ]
+        with server.fault(Response(200, {"value": sizes}), _asks_for_sizes):
+            (finding,) = opened(availability_zones=["1", "2"]).check()
+        assert (finding.setting, finding.problem) == (
+            "vm_sizes",
+            "westeurope has Standard_D2s_v3, but not in zone 2",
+        )
+
+    @pytest.mark.parametrize(
         ("restriction", "said"),
         [
             ({"type": "Location"}, "may not use Standard_D2s_v3 in westeurope"),
@@ -67,6 +112,10 @@ class TestFindings:
         assert all(said in finding.problem for finding in findings if said)
 
 
+def _asks_for_sizes(request: Request) -> bool:
+    return "/skus" in request.path and "/later/" not in request.path
+
+
 class TestPermissions:
     @pytest.mark.parametrize(
         ("changed", "needed"),
@@ -79,17 +128,28 @@ class TestPermissions:
     def test_what_is_needed_is_enough_and_each_is_missed(
         self, opened: Opened, subscription: Subscription, changed: Any, needed: tuple[str, ...]
     ) -> None:
-        subscription.actions = needed
+        subscription.actions = needed + JOIN_ACTIONS
         assert opened(**changed).check() == []
-        subscription.actions = needed[1:]
+        subscription.actions = needed[1:] + JOIN_ACTIONS
         (finding,) = opened(**changed).check()
         assert (finding.setting, needed[0] in finding.problem) == ("resource_group", True)
 
     def test_wildcards_count(self, opened: Opened, subscription: Subscription) -> None:
-        subscription.actions = ("Microsoft.Compute/*", "Microsoft.Network/networkInterfaces/*")
+        subscription.actions = ("Microsoft.Compute/*", "Microsoft.Network/networkInterfaces/*", *JOIN_ACTIONS)
         (finding,) = opened().check()
         assert "Microsoft.Network/publicIPAddresses/read" in finding.problem
         assert "Microsoft.Compute" not in finding.problem
+
+    @pytest.mark.parametrize(
+        ("action", "setting"),
+        [(SUBNET_ACTION, "subnet"), (NETWORK_SECURITY_GROUP_ACTION, "network_security_group")],
+    )
+    def test_so_is_the_right_to_make_interfaces_in_what_is_named(
+        self, opened: Opened, subscription: Subscription, action: str, setting: str
+    ) -> None:
+        subscription.actions = tuple(one for one in NEEDED_ACTIONS + JOIN_ACTIONS if one != action)
+        (finding,) = opened().check()
+        assert (finding.setting, action in finding.problem) == (setting, True)
 
     def test_what_the_identity_need_not_see_is_no_finding(self, server: WireServer, opened: Opened) -> None:
         refused = arm_error(403, "AuthorizationFailed", "The client may not read this.")
