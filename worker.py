@@ -12,7 +12,7 @@ import sys
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from poolwright.store.installation import upgrade
-from starter.connection import TemporalUnreachable, connect
+from starter.connection import TemporalSettingsProblem, TemporalUnreachable, connect
 from starter.preparation import NamespaceNotReady, keep_closed_workflows, prepare_namespace
 from starter.settings import Settings, load_settings
 from starter.workers import Workers
@@ -50,7 +50,7 @@ def main() -> None:
     try:
         workflows = not flags.no_workflows
         asyncio.run(run(load_settings(), flags.zone, workflows=workflows, keep_closed_days=flags.keep_closed_days))
-    except (TemporalUnreachable, NamespaceNotReady) as error:
+    except (TemporalUnreachable, TemporalSettingsProblem, NamespaceNotReady) as error:
         sys.exit(f"worker: {error}")
 
 

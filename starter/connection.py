@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio.client import Client
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
@@ -16,12 +16,17 @@ class TemporalUnreachable(Exception):
     """No Temporal server answers at the configured address."""
 
 
+class TemporalSettingsProblem(RuntimeError):
+    """Temporal's environment variables, or the profile that they name, cannot be used."""
+
+
 async def connect(*, patience_seconds: float = 10, runtime: Runtime | None = None) -> Client:
     """A client for the server that `TEMPORAL_ADDRESS`, `TEMPORAL_PROFILE` and their kin name (TLS and API keys too).
 
-    Waits for a server that is still starting for at most `patience_seconds`. Raises `TemporalUnreachable`.
+    Waits for a server that is still starting for at most `patience_seconds`. Raises `TemporalUnreachable` or
+    `TemporalSettingsProblem`.
     """
-    options = ClientConfig.load_client_connect_config()
+    options = _options()
     options.setdefault("target_host", DEFAULT_ADDRESS)
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + patience_seconds
@@ -35,3 +40,15 @@ async def connect(*, patience_seconds: float = 10, runtime: Runtime | None = Non
                     "start one with `poolwright up`, or set TEMPORAL_ADDRESS or TEMPORAL_PROFILE"
                 ) from None
         await asyncio.sleep(0.1)
+
+
+def _options() -> ClientConnectConfig:
+    try:
+        return ClientConfig.load_client_connect_config()
+    except (RuntimeError, OSError, ValueError) as error:
+        # The lines after the first one quote the profile file, which may hold an API key.
+        said = str(error).partition("\n")[0]
+        raise TemporalSettingsProblem(
+            f"Temporal's settings cannot be used: {said}; mend TEMPORAL_PROFILE, the file that TEMPORAL_CONFIG_FILE "
+            "names, or the TEMPORAL_* variable that it speaks of"
+        ) from None

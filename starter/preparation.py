@@ -30,8 +30,16 @@ async def prepare_namespace(client: Client) -> None:
 
     Raises `NamespaceNotReady`.
     """
-    await _ensure_search_attributes(client)
-    await _ensure_watchdog(client)
+    try:
+        await _ensure_search_attributes(client)
+        await _ensure_watchdog(client)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        raise NamespaceNotReady(
+            f"{error.message} Make it with `temporal operator namespace create`, or name another with "
+            "TEMPORAL_NAMESPACE or in the profile"
+        ) from None
 
 
 async def keep_closed_workflows(client: Client, days: int) -> None:

@@ -22,6 +22,7 @@ _CODES: Final[Mapping[str, ExitCode]] = {
     "starter.binaries.BinaryNotFoundError": ExitCode.FAILED,
     "starter.configuration.applying.AppliedMeanwhile": ExitCode.FAILED,
     "starter.configuration.problems.ConfigurationRefused": ExitCode.REFUSED,
+    "starter.connection.TemporalSettingsProblem": ExitCode.FAILED,
     "starter.connection.TemporalUnreachable": ExitCode.UNREACHABLE,
     "starter.sessions.RequestKeyReused": ExitCode.REFUSED,
     "starter.stack.background.NotStarted": ExitCode.FAILED,
