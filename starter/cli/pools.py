@@ -7,7 +7,10 @@ import typer
 
 from starter.cli import completion, temporal
 from starter.cli.database import open_database
+from starter.cli.exit_codes import ExitCode
+from starter.cli.failures import CommandFailed
 from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, print_table
+from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -67,7 +70,10 @@ def show(name: Name, output: Output = OutputFormat.TABLE) -> None:
 
 @app.command()
 def pause(
-    name: Name, reason: Annotated[str, typer.Option(help="Why, for the explanations.")] = "an operator paused it"
+    name: Name,
+    reason: Annotated[
+        str, typer.Option(help="Why, for the explanations.", callback=of_at_most(MOST_REASON_CHARACTERS))
+    ] = "an operator paused it",
 ) -> None:
     """Make no more decisions for a pool: no server is made or taken away. Sessions go on being placed.
 
@@ -138,6 +144,8 @@ def _change(
     """Store the wish first, so that it holds even while a loop is down; then tell the loops."""
     with open_database() as store, store.write() as tx:
         names = _autoscales(tx, pool)
+        if not names:
+            raise CommandFailed(f"pool {pool} has no autoscale config: nothing decides for it", ExitCode.REFUSED)
         for autoscale in names:
             remember(tx, autoscale)
 

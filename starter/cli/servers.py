@@ -8,6 +8,7 @@ import typer
 from starter.cli import completion, server_changes
 from starter.cli.database import open_database, read_settings
 from starter.cli.output import Output, OutputFormat, ago, emit, moment, note, print_facts, print_table
+from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,7 +26,7 @@ Names = Annotated[
 Name = Annotated[
     str, typer.Argument(help="Host name or id of a server.", autocompletion=completion.servers, show_default=False)
 ]
-Reason = Annotated[str, typer.Option(help="Why, for the server's story.")]
+Reason = Annotated[str, typer.Option(help="Why, for the server's story.", callback=of_at_most(MOST_REASON_CHARACTERS))]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when it has happened.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="With --wait: give up after this many seconds.", min=0)]
 

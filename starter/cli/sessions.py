@@ -11,7 +11,7 @@ from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
 from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, print_table
-from starter.cli.texts import of_at_most
+from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
 
 if TYPE_CHECKING:
     from starter.answers import ConnectionAnswer, SessionAnswer
@@ -107,7 +107,9 @@ def status(session: Id, output: Output = OutputFormat.TABLE) -> None:
 @app.command()
 def end(
     session: Id,
-    reason: Annotated[str, typer.Option(help="Why, for the session's record.")] = "an operator ended it",
+    reason: Annotated[
+        str, typer.Option(help="Why, for the session's record.", callback=of_at_most(MOST_REASON_CHARACTERS))
+    ] = "an operator ended it",
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """End a session, or take it out of the queue.

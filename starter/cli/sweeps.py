@@ -10,6 +10,7 @@ from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
 from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts
+from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
 
 if TYPE_CHECKING:
     from poolwright.store.engine import Store
@@ -93,7 +94,9 @@ def now(name: Name, kind: Kind = None) -> None:
 def pause(
     name: Name,
     kind: Kind = None,
-    reason: Annotated[str, typer.Option(help="Why, for those who look.")] = "an operator paused it",
+    reason: Annotated[
+        str, typer.Option(help="Why, for those who look.", callback=of_at_most(MOST_REASON_CHARACTERS))
+    ] = "an operator paused it",
 ) -> None:
     """Make no more rounds for a config until it is resumed.
 

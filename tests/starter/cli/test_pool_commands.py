@@ -62,6 +62,16 @@ class TestPause:
         assert program.signals.sent == [("pause", "desks-here", "maintenance")]
         assert "maintenance" in program.run("pool", "show", "desks").stdout
 
+    @pytest.mark.parametrize("reason", ["", " ", "x" * 1_001])
+    def test_a_reason_says_something(self, program: Program, reason: str) -> None:
+        program.run("pool", "pause", "desks", "--reason", reason, expect=ExitCode.USAGE)
+        assert paused(program) is None
+
+    @pytest.mark.parametrize("command", ["pause", "resume"])
+    def test_without_an_autoscale_config_there_is_nothing_to_pause(self, program: Program, command: str) -> None:
+        program.run("delete", "autoscale", "desks-here")
+        assert "no autoscale config" in program.error("pool", command, "desks", expect=ExitCode.REFUSED)
+
     def test_resuming_undoes_both(self, program: Program) -> None:
         program.run("pool", "pause", "desks")
         program.run("pool", "resume", "desks")

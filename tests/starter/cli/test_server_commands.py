@@ -90,6 +90,12 @@ class TestDrain:
         assert f"{booting.hostname} is booting: only a running server can be drained" in said
         assert program.signals.sent == []
 
+    @pytest.mark.parametrize("command", ["drain", "undrain", "delete"])
+    def test_an_empty_reason_is_a_mistake_of_usage(self, program: Program, command: str) -> None:
+        server = program.server()
+        program.run("server", command, server.hostname, "--reason", "", expect=ExitCode.USAGE)
+        assert program.signals.sent == []
+
     def test_waiting_returns_when_the_row_shows_it(self, program: Program) -> None:
         server = program.server()
         program.signals.effects["drain"] = lambda server_id: program.move(server_id, ServerState.DRAINING)
