@@ -26,6 +26,7 @@ from tests.dns.relay import Relay
 from tests.servers.bind9 import (
     BROKEN_ZONE,
     DELEGATED,
+    NESTED_ZONE,
     REVERSE_ZONE,
     ZONE,
     Access,
@@ -270,6 +271,15 @@ class TestZones:
             provider.upsert(mark_of(), record_of("a.elsewhere.test"))
         with pytest.raises(InvalidSettings, match="not authoritative"):
             provider.list_owned()
+
+    def test_records_are_found_outside_of_a_zone_that_is_younger(self, server: Nameserver) -> None:
+        name = f"a.{NESTED_ZONE}"
+        open_for(server.port, key=server.keys.updater).upsert(mark_of(), record_of(name))
+        assert seen(server) == forward(name)
+        provider = open_for(server.port, key=server.keys.updater, zones=[ZONE, NESTED_ZONE])
+        provider.upsert(mark_of(), record_of(name, "192.0.2.6"))
+        assert provider.delete(mark_of(), name).removed
+        assert not seen(server)
 
     def test_one_that_the_server_cannot_load(self, server: Nameserver) -> None:
         provider = open_for(server.port, key=server.keys.updater, zones=[BROKEN_ZONE])

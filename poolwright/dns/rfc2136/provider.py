@@ -7,7 +7,7 @@ from dns.rdatatype import RdataType
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
 from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers, too_busy
-from poolwright.dns.errors import InvalidSettings
+from poolwright.dns.errors import InvalidSettings, PermissionDenied
 from poolwright.dns.names import Address, longest_suffix, owner_name, plain
 from poolwright.dns.rfc2136 import updates
 from poolwright.dns.rfc2136.checks import findings
@@ -41,7 +41,7 @@ class RFC2136DNS:
     def upsert(self, mark: OwnerMark, record: AddressRecord) -> Changes:
         """See the protocol."""
         refuse_another_controllers(mark, record, self._controller_id)
-        zone = self._zone(record.fqdn, self._settings.zones)
+        zone = self._holding(record.fqdn, self._settings.zones)[0]
         removed: tuple[str, ...] = ()
         if not self._servers.update(updates.claim(zone, mark, record), f"asked to write {record.fqdn}"):
             removed = self._remove_outdated_pointers(mark, record)
@@ -56,10 +56,11 @@ class RFC2136DNS:
         if mark.controller_id != self._controller_id:
             return Changes(notes=(f"{fqdn} was left alone: controller {mark.controller_id} owns it",))
         fqdn = plain(fqdn)
-        zone = self._zone(fqdn, (*self._settings.zones, *self._settings.reverse_zones))
+        zone, *others = self._holding(fqdn, (*self._settings.zones, *self._settings.reverse_zones))
         # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
         removed = self._pointers.remove(mark, fqdn, {*addresses, *self._addresses(fqdn)})
-        if self._release(zone, mark, fqdn):
+        around = [other for other in others if self._is_released_around(other, mark, fqdn)]
+        if self._release(zone, mark, fqdn) or around:
             return Changes(removed=(*removed, f"{fqdn} A and AAAA"))
         return Changes(removed=removed, notes=left_alone(fqdn, self._marks(fqdn)))
 
@@ -69,14 +70,24 @@ class RFC2136DNS:
         contents = map(self._servers.transfer, zones)
         return owned_records(claims_of(contents, self._controller_id, self._settings.zones))
 
-    def _zone(self, name: str, zones: Sequence[str]) -> str:
-        zone = longest_suffix(name, zones)
-        if zone is None:
+    def _is_released_around(self, zone: str, mark: OwnerMark, fqdn: str) -> bool:
+        """Remove what bears this mark in a zone around the one that holds the name: it may be from before that one was
+        made. No question would show it."""
+        try:
+            return self._servers.update(updates.release(zone, mark, fqdn), f"asked to remove {fqdn} from {zone}")
+        except (InvalidSettings, PermissionDenied):
+            # What takes no updates of this name from us has none of our records.
+            return False
+
+    def _holding(self, name: str, zones: Sequence[str]) -> Sequence[str]:
+        """The zones that this name lies in, the longest first. Raises `InvalidSettings` when there is none."""
+        found = {zone for zone in zones if longest_suffix(name, [zone])}
+        if not found:
             raise InvalidSettings(
                 f"{name} lies in none of the zones {listed(zones)}; "
                 "add its zone to `zones`, or choose a base domain in one of them"
             )
-        return zone
+        return sorted(found, key=len, reverse=True)
 
     def _remove_outdated_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
         kept = record.addresses if record.ptr else ()
