@@ -1,7 +1,10 @@
-"""The watchdog's round: every config has its loops, every row that is not deleted has a running life."""
+"""The watchdog's round: every config has its loops, every row that is not deleted has a running life, and pools without
+a loop are tended."""
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 
 from temporalio import activity
 from temporalio.client import Client
@@ -9,6 +12,7 @@ from temporalio.client import Client
 from activities.boundary import boundary
 from activities.contract import ENSURE_LIVES, Ensured
 from activities.lifeline import start_life, start_loop, start_sweep
+from activities.lives import now
 from poolwright.domain.base import Model
 from poolwright.domain.identities import (
     POOL_SCALING,
@@ -19,7 +23,7 @@ from poolwright.domain.identities import (
     sweep_workflow_id,
 )
 from poolwright.domain.servers import Server
-from poolwright.store import scaling, sweeps
+from poolwright.store import documents, scaling, sessions, sweeps
 from poolwright.store.engine import Store
 from poolwright.store.servers import list_servers
 
@@ -57,11 +61,20 @@ class WatchdogActivities:
             for server in lives:
                 await start_life(client, server)
                 activity.heartbeat()
+            await asyncio.to_thread(self._tend_pools_without_loops, now())
             return Ensured(
                 loops_started=tuple(loops),
                 sweeps_started=tuple(sweep_workflow_id(*one) for one in missing_sweeps),
                 lives_started=tuple(server.id for server in lives),
             )
+
+    def _tend_pools_without_loops(self, at: datetime) -> None:
+        """Where no autoscale config decides, nobody else looks whether people have waited too long, or at staging."""
+        with self._store.read() as tx:
+            pools = [row.name for row in documents.rows(tx, "pool") if not scaling.autoscales_of_pool(tx, row.name)]
+        for pool in pools:
+            with suppress(documents.UnknownDocument), self._store.write() as tx:  # it was deleted meanwhile
+                sessions.assign_waiting(tx, pool, at)
 
     def _wanted(self) -> _Wanted:
         with self._store.read() as tx:

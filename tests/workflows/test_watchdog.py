@@ -11,9 +11,12 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.contract import Ensured
 from poolwright.domain.identities import TASK_QUEUE, WATCHDOG, WATCHDOG_ID, scaling_workflow_id, sweep_workflow_id
+from poolwright.domain.servers import SessionState
 from poolwright.domain.states import ServerState
+from poolwright.store import sessions
 from poolwright.store.identifiers import new_id
 from starter.preparation import prepare_namespace
+from tests.installations import save
 from tests.workflows.scenes import Scene, scene
 
 pytestmark = pytest.mark.slow
@@ -128,6 +131,23 @@ class TestRound:
             await poolwright.life(server).result()
             assert server.id not in (await one_round(poolwright)).lives_started
 
+    async def test_people_who_wait_where_no_config_decides_are_sent_away_in_time(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            poolwright.start_working(zone=False)
+            save(poolwright.store, "pool", "by-hand", {"type": "server", "queue_expiry_seconds": 60})
+            with poolwright.store.write() as tx:
+                request = sessions.SessionRequest(pool="by-hand", user="ada")
+                session = sessions.request_session(tx, request, await poolwright.now())
+            await one_round(poolwright)
+            assert poolwright.session(session).state is SessionState.QUEUED
+            await poolwright.skip(61)
+            await one_round(poolwright)
+            ended = poolwright.session(session)
+            assert ended.state is SessionState.ENDED
+            assert "the pool's limit" in str(ended.end_reason)
+
 
 class TestSchedule:
     """The schedule that starts a round each minute."""
@@ -153,18 +173,20 @@ class TestSchedule:
 
             await poolwright.soon(is_listed_once)
 
-    async def test_one_that_an_operator_paused_stays_paused(self, temporal_env: WorkflowEnvironment) -> None:
-        client = temporal_env.client
-        await prepare_namespace(client)
-        schedule = client.get_schedule_handle(WATCHDOG_ID)
-        await schedule.pause(note="the cloud is being rebuilt")
-        await prepare_namespace(client)
-        state = (await schedule.describe()).schedule.state
-        assert state.paused
-        assert state.note == "the cloud is being rebuilt"
+    async def test_one_that_an_operator_paused_stays_paused(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            await prepare_namespace(poolwright.client)
+            schedule = poolwright.client.get_schedule_handle(WATCHDOG_ID)
+            await schedule.pause(note="the cloud is being rebuilt")
+            await prepare_namespace(poolwright.client)
 
-    async def _delete(self, client: Client) -> None:
-        try:
-            await client.get_schedule_handle(WATCHDOG_ID).delete()
-        except RPCError:
-            return
+            # A busy server describes for a moment what was before it was asked.
+            async def has_heard_all() -> bool:
+                info = (await schedule.describe()).info
+                return info.num_actions + info.num_actions_skipped_overlap >= 2
+
+            await poolwright.soon(has_heard_all)
+            state = (await schedule.describe()).schedule.state
+            assert (state.paused, state.note) == (True, "the cloud is being rebuilt")
