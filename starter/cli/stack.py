@@ -59,7 +59,11 @@ def up(
     if detach:
         from starter.stack import background
 
-        background.up(settings, [word for file in files for word in ("--apply", str(file))])
+        try:
+            background.up(settings, [word for file in files for word in ("--apply", str(file))])
+        except background.NotStarted as problem:
+            code = ExitCode(problem.code) if problem.code in list(ExitCode) else ExitCode.FAILED
+            raise CommandFailed(str(problem), code) from None
         _print_status(settings, output)
         return
     from starter.stack import launcher

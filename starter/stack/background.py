@@ -21,9 +21,16 @@ _DOWN_PATIENCE_SECONDS = 60.0
 class NotStarted(Exception):
     """The detached stack did not become ready. The message says why."""
 
+    def __init__(self, message: str, code: int = 1) -> None:
+        """`code`: the exit code that it ended with."""
+        super().__init__(message)
+        self.code = code
+
 
 def up(settings: Settings, arguments: Sequence[str]) -> RunningStack:
     """Start `poolwright up` in the background and return when it is ready. Raises `NotStarted`."""
+    # Closed to others before anything is in it, its logs too.
+    settings.data_directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     log = settings.data_directory / "logs" / "up.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
@@ -42,7 +49,7 @@ def up(settings: Settings, arguments: Sequence[str]) -> RunningStack:
             return stack
         if child.poll() is not None:
             said = log.read_text(errors="replace").strip().removeprefix("Error: ")
-            raise NotStarted(said or f"it ended with code {child.returncode}")
+            raise NotStarted(said or f"it ended with code {child.returncode}", child.returncode)
         time.sleep(0.05)
     raise NotStarted(f"it was not ready after {_DETACH_PATIENCE_SECONDS:.0f} s: see {log}")
 

@@ -103,7 +103,7 @@ class TestPorts:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             other.environment["POOLWRIGHT_UI_PORT"] = str(taken.getsockname()[1])
-            other.run("up", "--detach", expect=1)
+            other.run("up", "--detach", expect=5)
             assert not (tmp_path / "stack.json").exists()
 
 
