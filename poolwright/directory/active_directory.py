@@ -11,9 +11,19 @@ from ldap3.utils.conv import escape_filter_chars
 from pydantic import SecretStr
 
 from poolwright.directory import changes, checks
-from poolwright.directory.domain_controllers import DomainControllers
+from poolwright.directory.domain_controllers import DomainController, DomainControllers
 from poolwright.directory.entries import Entry, entry_at, names_below, search
-from poolwright.directory.errors import HasChildren, InvalidSettings, NameTaken, NotOurs, Transient
+from poolwright.directory.errors import (
+    AuthenticationFailed,
+    CertificateRefused,
+    DirectoryError,
+    HasChildren,
+    InvalidSettings,
+    NameTaken,
+    NotOurs,
+    Transient,
+    Unreachable,
+)
 from poolwright.directory.join_password import new_join_password
 from poolwright.directory.ldap_errors import words_of
 from poolwright.directory.names import domain_of, require_domain
@@ -99,18 +109,28 @@ class ComputerDirectory:
         """Delete the server's record, wherever it was moved to; without its GUID, or if nothing has it, by its mark.
 
         True: it was deleted. False: there was none. Both mean that it is gone, so this can be repeated. `recursive`
-        also deletes objects below it, which machines put there when they join.
+        also deletes objects below it, which machines put there when they join. A record that one domain controller does
+        not know is looked for on the others, since it may not have replicated yet.
 
         Raises `HasChildren` where there are such objects and `recursive` is false, `NotOurs` if the GUID is that of an
-        object without this mark, `PermissionDenied`, ...
+        object without this mark, `Unreachable` also if a record with a GUID may be known to one that is away,
+        `PermissionDenied`, ...
         """
         self._require_own(mark)
-        with self._controllers.connected(f"deleting the record of server {mark.server_id}") as (connection, _):
-            deleted = [
-                _delete(connection, entry, recursive)
-                for entry in self._entries_to_delete(connection, mark, object_guid)
-            ]
-        return any(deleted)
+        with self._controllers.connected(f"deleting the record of server {mark.server_id}") as (connection, asked):
+            if self._delete_all(connection, mark, object_guid, recursive):
+                return True
+        unknown: DirectoryError | None = None
+        for controller in self._controllers.all:
+            try:
+                if controller != asked and self._delete_at(controller, mark, object_guid, recursive):
+                    return True
+            except (AuthenticationFailed, CertificateRefused, Unreachable) as error:
+                unknown = unknown or error
+        # Without a GUID nobody knows of a record at all: that must not wait for one that is switched off for good.
+        if unknown is not None and object_guid is not None:
+            raise unknown
+        return False
 
     def list_owned(self, ou_dns: Sequence[str]) -> Sequence[OwnedComputer]:
         """Every record below these OUs that bears a mark of this installation, each once.
@@ -190,6 +210,18 @@ class ComputerDirectory:
         # A directory compares without regard to case, and a mark is only equal to itself.
         return [entry for entry in search(connection, self._domain, condition, self._page_size) if entry.mark == mark]
 
+    def _delete_at(
+        self, controller: DomainController, mark: OwnerMark, object_guid: UUID | None, recursive: bool
+    ) -> bool:
+        with self._controllers.connected_to(controller) as connection:
+            return self._delete_all(connection, mark, object_guid, recursive)
+
+    def _delete_all(self, connection: Connection, mark: OwnerMark, object_guid: UUID | None, recursive: bool) -> bool:
+        deleted = [
+            _delete(connection, entry, recursive) for entry in self._entries_to_delete(connection, mark, object_guid)
+        ]
+        return any(deleted)
+
     def _entries_to_delete(self, connection: Connection, mark: OwnerMark, object_guid: UUID | None) -> Sequence[Entry]:
         # By GUID first: descriptions are not indexed, and a large domain takes its time to read through.
         entry = entry_at(connection, f"<GUID={object_guid}>") if object_guid else None
@@ -200,7 +232,18 @@ class ComputerDirectory:
                 f"{entry.dn!r} has the GUID of the record of server {mark.server_id} and not its mark",
                 f"make {mark.text()} its description, or delete it by hand",
             )
-        return [entry]
+        return [entry, *self._conflicting(connection, entry)]
+
+    def _conflicting(self, connection: Connection, entry: Entry) -> Sequence[Entry]:
+        """The same server's record as another domain controller made it, after an answer that was lost.
+
+        Replication keeps both and gives one of them a new name: the old one, a line's end and `CNF:`. Found by name,
+        which is indexed.
+        """
+        name = escape_filter_chars(entry.dn.partition(",")[0].partition("=")[2].partition("\\0A")[0])
+        condition = f"(&(objectCategory=computer)(|(name={name})(name={name}\\0aCNF:*)))"
+        found = search(connection, self._domain, condition, self._page_size)
+        return [one for one in found if one.mark == entry.mark and one.object_guid != entry.object_guid]
 
 
 def _delete(connection: Connection, entry: Entry, recursive: bool) -> bool:

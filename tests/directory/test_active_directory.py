@@ -1,8 +1,9 @@
 """Computer records in a real domain: made, found and deleted, and what is not ours is left alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,9 +11,11 @@ from ldap3 import Connection
 from ldap3.core.exceptions import LDAPUnwillingToPerformResult
 
 from poolwright.directory.active_directory import ComputerDirectory
-from poolwright.directory.errors import HasChildren, InvalidSettings, NameTaken, NotOurs, PermissionDenied
+from poolwright.directory.errors import HasChildren, InvalidSettings, NameTaken, NotOurs, PermissionDenied, Unreachable
 from poolwright.domain.identities import OwnerMark
+from tests.directory.administrator import COMPUTER_CLASSES
 from tests.directory.conftest import CONTROLLER, Site
+from tests.directory.relay import Relay, free_port
 from tests.servers.samba import BASE_DN, DOMAIN
 
 pytestmark = pytest.mark.slow
@@ -310,6 +313,61 @@ class TestDeleting:
             directory.delete(mark, site.administrator.object_guid(dn), recursive=True)
         assert directory.delete(mark, None, recursive=True) is False
         assert site.administrator.exists(dn)
+
+
+class TestReplication:
+    """Domain controllers tell each other of a record some time after it was made."""
+
+    @pytest.fixture
+    def ignorant(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+        """A domain controller that no record has replicated to yet."""
+        search = Connection.search
+        with Relay((site.domain_controller.address, 636)) as relay:
+
+            def finds_nothing(connection: Connection, base: str, condition: str, *rest: Any, **more: Any) -> bool:
+                found = "(cn=not here yet)" if connection.server.port == relay.port else condition
+                return bool(search(connection, base, found, *rest, **more))
+
+            monkeypatch.setattr(Connection, "search", finds_nothing)
+            yield relay
+
+    @pytest.mark.parametrize("by_guid", [False, True])
+    def test_a_record_that_one_does_not_know_is_deleted_where_it_is_known(
+        self, site: Site, directory: ComputerDirectory, mark: OwnerMark, hostname: str, ignorant: Relay, by_guid: bool
+    ) -> None:
+        record = directory.create_or_reset(mark, hostname, site.ou)
+        both = site.open(urls=(ignorant.url, site.domain_controller.url))
+        guid = record.object_guid if by_guid else None
+        assert both.delete(mark, guid, recursive=False) is True
+        assert not site.administrator.exists(record.dn)
+        assert both.delete(mark, guid, recursive=False) is False
+
+    def test_a_record_that_was_made_is_not_gone_while_one_that_may_know_it_is_away(
+        self, site: Site, directory: ComputerDirectory, mark: OwnerMark, hostname: str, ignorant: Relay
+    ) -> None:
+        record = directory.create_or_reset(mark, hostname, site.ou)
+        port = free_port()
+        away = site.open(urls=(ignorant.url, f"ldaps://127.0.0.1:{port}"))
+        with pytest.raises(Unreachable, match=f"127.0.0.1:{port} cannot be reached"):
+            away.delete(mark, record.object_guid, recursive=False)
+        # Nobody knows that this one was ever made.
+        assert away.delete(mark, None, recursive=False) is False
+
+    def test_of_two_that_were_made_at_once_both_are_deleted(
+        self, site: Site, directory: ComputerDirectory, mark: OwnerMark, hostname: str
+    ) -> None:
+        """An answer was lost and another domain controller was asked: replication then renames one of the records."""
+        record = directory.create_or_reset(mark, hostname, site.ou)
+        name = f"{hostname.upper()}\\0ACNF:{uuid4()}"
+        for number, description in enumerate((mark.text(), "a person's machine")):
+            site.administrator.add(
+                f"CN={name}{number},{site.ou}",
+                COMPUTER_CLASSES,
+                {"sAMAccountName": f"$DUPLICATE-{hostname}{number}", "description": description},
+            )
+        assert directory.delete(mark, record.object_guid, recursive=False)
+        left = {one for one in site.administrator.computers_below(site.ou) if one.startswith(hostname.upper())}
+        assert left == {f"{name}1"}
 
 
 class TestListing:
