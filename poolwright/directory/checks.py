@@ -73,7 +73,12 @@ def _check_controller(
 ) -> Iterator[Finding]:
     yield from _check_certificate(controller, connection.socket, now)
     root = entry_at(connection, "", ("currentTime", "defaultNamingContext"))
-    if root is None:
+    if root is None or not root.text("currentTime"):
+        yield Finding(
+            setting="urls",
+            problem=f"{controller} is no domain controller of an Active Directory: it does not say what time it is",
+            remedy="name domain controllers in urls",
+        )
         return
     skew = abs(now - read_time(root.text("currentTime")))
     if skew > CLOCK_TOLERANCE:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dns.resolver import Resolver
+from ldap3 import Connection
 
 from poolwright.directory.active_directory import ComputerDirectory
 from poolwright.domain.findings import Finding
@@ -85,6 +87,19 @@ class TestPlaces:
     def test_another_domain_than_the_domain_controllers_is_told(self, site: Site) -> None:
         found = problems(site.open(search_base="DC=corp,DC=example").check([]))
         assert any("serves the domain DC=ad,DC=test" in problem for problem in found)
+
+    def test_a_server_that_is_no_domain_controller_is_told(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        search = Connection.search
+
+        def as_other_servers(connection: Connection, base: str, *rest: Any, **more: Any) -> bool:
+            # They have no such attributes.
+            more = more if base else {**more, "attributes": ["supportedLDAPVersion"]}
+            return bool(search(connection, base, *rest, **more))
+
+        monkeypatch.setattr(Connection, "search", as_other_servers)
+        (finding,) = site.open().check([])
+        assert finding.setting == "urls"
+        assert "is no domain controller of an Active Directory" in finding.problem
 
     def test_dns_without_the_domain_is_told(self, site: Site) -> None:
         nowhere = Resolver(configure=False)
