@@ -26,6 +26,7 @@ from activities.contract import (
 )
 from activities.deadlines import boot_deadline
 from activities.lifeline import wake_scaling
+from poolwright.dns.names import plain
 from poolwright.domain.autoscale import AutoscaleConfig, CredentialType, ServerAutoscale
 from poolwright.domain.scaling import DrainReason
 from poolwright.domain.states import ServerState
@@ -239,4 +240,4 @@ def _needs_password(autoscale: AutoscaleConfig | None) -> bool:
 def _fqdn(tx: Session, row: ServerRow) -> str | None:
     """The name that DNS will know it by, fixed before its startup script is rendered."""
     dns = scaling.load_autoscale(tx, row.autoscale).dns if row.autoscale else None
-    return f"{row.id}.{dns.base_domain.strip('.').lower()}" if dns else None
+    return f"{row.id}.{plain(dns.base_domain)}" if dns else None

@@ -324,6 +324,17 @@ class TestNames:
             await goes(poolwright, server)
             assert names.records() == {FOREIGN}
 
+    async def test_a_base_domain_as_anybody_writes_it_will_do(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, names: Nameserver
+    ) -> None:
+        async with scene_with(skipping, tmp_path, None, names) as poolwright:
+            # With the line's end that a block of YAML leaves.
+            poolwright.change("autoscale", "demo", dns={"provider": "campus", "base_domain": f" {BASE.upper()}.\n"})
+            server = await poolwright.running()
+            assert poolwright.server(server).fqdn == f"{server.id}.{BASE}"
+            await goes(poolwright, server)
+            assert names.records() == {FOREIGN}
+
     async def test_terminating_while_it_is_written_leaves_nothing(
         self,
         skipping: WorkflowEnvironment,
