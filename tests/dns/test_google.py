@@ -21,8 +21,9 @@ from poolwright.dns.errors import (
 )
 from poolwright.dns.google.provider import GoogleDNS
 from poolwright.dns.google.settings import Settings
+from poolwright.dns.names import owner_name
 from poolwright.dns.registry import open_dns_provider
-from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, forward, mark_of, marked, record_of
+from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, REVERSE, forward, mark_of, marked, record_of
 from tests.dns.google_account import ZONE, GoogleHarness, Rig, empty_project, is_change, serving
 from tests.dns.harness import Seen
 from tests.wire.clock import Clock
@@ -362,6 +363,18 @@ class TestErrors:
         with broken, pytest.raises(Transient):
             provider.list_owned()
         assert len(provider.list_owned()) == 3
+
+    def test_a_text_beside_our_marks_stays_and_what_is_ours_goes(
+        self, harness: GoogleHarness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME, ptr=True))
+        texts = {Seen(owner_name(name), "TXT", '"a text of somebody"') for name in (NAME, REVERSE)}
+        for text in texts:
+            harness.write(*text)
+        changes = provider.delete(mark_of(), NAME)
+        assert (len(changes.removed), changes.notes) == (2, ())
+        assert harness.seen() == texts
+        assert not provider.list_owned()
 
     def test_another_mark_beside_ours_leaves_the_name_alone(
         self, harness: GoogleHarness, provider: DNSProvider

@@ -9,7 +9,7 @@ import pytest
 from poolwright.dns.base import DNSProvider
 from poolwright.dns.names import longest_suffix, owner_name
 from poolwright.dns.registry import open_dns_provider
-from tests.dns.account import OURS, mark_of, marked, record_of
+from tests.dns.account import OURS, REVERSE, mark_of, marked, record_of
 from tests.dns.conformance import DNSConformance
 from tests.dns.harness import Fault, Feature, Seen
 from tests.dns.ownership import Races
@@ -175,6 +175,27 @@ class TestOCIWithPreconditionsAnswered400(AnsweredOtherwise):
     @pytest.fixture(autouse=True)
     def _answer(self, harness: OCIDNSHarness) -> None:
         harness.service.unmet = failed(400, "InvalidParameter", "A precondition does not hold.")
+
+
+class TestTextsBesideTheMark:
+    def test_they_stay_and_what_is_ours_goes(self, harness: OCIDNSHarness) -> None:
+        name, provider = f"a.{ZONE}", harness.open(OURS)
+        provider.upsert(mark_of(), record_of(name, ptr=True))
+        texts = {Seen(owner_name(one), "TXT", '"a text of somebody"') for one in (name, REVERSE)}
+        for text in texts:
+            harness.write(*text)
+        changes = provider.delete(mark_of(), name)
+        assert (len(changes.removed), changes.notes) == (2, ())
+        assert harness.seen() == texts
+        assert not provider.list_owned()
+
+    def test_another_mark_beside_ours_keeps_the_addresses(self, harness: OCIDNSHarness) -> None:
+        name, provider = f"a.{ZONE}", harness.open(OURS)
+        provider.upsert(mark_of(), record_of(name))
+        harness.write(*marked(name, mark_of("b")))
+        before = harness.seen()
+        assert provider.delete(mark_of(), name).notes
+        assert harness.seen() == before
 
 
 class TestCalls:

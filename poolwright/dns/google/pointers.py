@@ -43,7 +43,7 @@ class ProjectPointers(Pointers[Zone]):
         name = reverse_name(address)
         for _ in range(ATTEMPTS):
             place = self._service.place_if_marked(zone, name)
-            if place is None or not place.bears(mark):
+            if place is None or not place.is_held_by(mark):
                 return False
             if self._release(zone, place, f"{fqdn}."):
                 return True
@@ -53,8 +53,9 @@ class ProjectPointers(Pointers[Zone]):
         """Take away the mark, and of the PTR records the one to the target: another is somebody else's by now."""
         pointers = [one for one in place.sets("PTR") if target in map(str.lower, one.data)]
         kept = [rest for one in pointers if (rest := without(one, target)) is not None]
+        marked, texts = place.without_mark()
         try:
-            self._service.change(zone, deletions=(*pointers, *place.at_owner), additions=kept)
+            self._service.change(zone, deletions=(*pointers, *marked), additions=(*kept, *texts))
         except Unmet:
             return False
         return True

@@ -72,11 +72,12 @@ class GoogleDNS(ZonedDNS[Zone, Place]):
         """See base class."""
         place = there
         for _ in range(ATTEMPTS):
-            if not place.bears(mark):
+            if not place.is_held_by(mark):
                 return "", place.marks
             ours = place.sets(*ADDRESS_KINDS)
+            marked, kept = place.without_mark()
             try:
-                self._service.change(zone, deletions=(*ours, *place.at_owner))
+                self._service.change(zone, deletions=(*ours, *marked), additions=kept)
             except Unmet:
                 place = self._service.place(zone, fqdn)
             else:

@@ -46,7 +46,7 @@ class CompartmentPointers(Pointers[Zone]):
         problem: DNSError = too_busy(name)
         for _ in range(ATTEMPTS):
             place = self._service.place(zone, name)
-            if not place.bears(mark):
+            if not place.is_held_by(mark):
                 return False
             leaving = [one for one in place.of("PTR") if plain(one.data) == fqdn]
             try:

@@ -93,7 +93,7 @@ class OCIDNSProvider(ZonedDNS[Zone, Place]):
         place = there
         problem: DNSError = too_busy(fqdn)
         for _ in range(ATTEMPTS):
-            if not place.bears(mark):
+            if not place.is_held_by(mark):
                 return "", place.marks
             leaving = place.of(*ADDRESS_KINDS)
             try:

@@ -62,6 +62,10 @@ class Place:
         """Whether this mark is here, and nothing else where it stands."""
         return len(self.at_owner) == 1 and self.marks == [mark]
 
+    def is_held_by(self, mark: OwnerMark) -> bool:
+        """Whether this mark is the only one here; a text of somebody else may stand beside it."""
+        return self.marks == [mark]
+
     def of(self, *kinds: str) -> tuple[Record, ...]:
         """The records of these kinds at the name."""
         return tuple(one for one in self.at_name if one.kind in kinds)
@@ -138,8 +142,9 @@ def rewrite(place: Place, kinds: Sequence[str], wanted: Sequence[Record]) -> lis
 
 
 def release(place: Place, leaving: Iterable[Record]) -> list[Operation]:
-    """Remove these and the mark, if the mark is still there."""
-    return [*map(_require, place.at_owner), *map(_remove, leaving), *map(_remove, place.at_owner)]
+    """Remove these and the mark, if the mark is still there. A text of somebody else beside it stays."""
+    marked = [one for one in place.at_owner if marks_in([one])]
+    return [*map(_require, marked), *map(_remove, leaving), *map(_remove, marked)]
 
 
 def probe(name: str) -> list[Operation]:
