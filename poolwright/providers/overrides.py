@@ -1,11 +1,15 @@
 """`config_override`: an admin's changes to the request that a VM is created with, as a JSON merge patch (RFC 7396)."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from json_merge_patch.lib import merge
+from pydantic import SecretStr
 
+from poolwright.domain.findings import Finding
+from poolwright.domain.identities import OwnerMark
+from poolwright.providers.base import VMSpec
 from poolwright.providers.errors import InvalidSettings
 
 Path = tuple[str, ...]
@@ -27,6 +31,16 @@ def overridden(
                 f"config_override changes {'.'.join(path)}, by which Poolwright knows or starts its VMs; take it out"
             )
     return merged
+
+
+def override_findings(controller_id: str, build: Callable[[VMSpec], object]) -> list[Finding]:
+    """What `build` refuses of the override when it makes the request for a VM, of which none is made."""
+    mark = OwnerMark(controller_id=controller_id, server_id="check")
+    try:
+        build(VMSpec(mark=mark, token="", hostname="check", startup_script=SecretStr("")))
+    except InvalidSettings as error:
+        return [Finding(setting="config_override", problem=str(error), remedy="correct it")]
+    return []
 
 
 def _at(value: Any, path: Path) -> Any:

@@ -21,7 +21,7 @@ from poolwright.providers.azure.scripts import COMMAND_NAME, result_from, run_co
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import CapacityUnavailable, Conflict, InvalidSettings, NotFound, ProviderError
-from poolwright.providers.overrides import overridden
+from poolwright.providers.overrides import overridden, override_findings
 from poolwright.vendors.azure_faults import fault_of_code
 from poolwright.vendors.faults import Fault
 
@@ -66,7 +66,7 @@ class AzureProvider:
     def check(self) -> Sequence[Finding]:
         """See the protocol."""
         with self._client.operation():
-            return check(self._client, self._settings)
+            return [*check(self._client, self._settings), *override_findings(self._controller_id, self._request)]
 
     def find(self, mark: OwnerMark) -> VM | None:
         """See the protocol."""

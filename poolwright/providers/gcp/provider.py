@@ -18,6 +18,7 @@ from poolwright.providers.gcp.names import can_be_marked
 from poolwright.providers.gcp.reading import Reading
 from poolwright.providers.gcp.requests import SCRIPT_LIMIT_BYTES, insert_request, shown
 from poolwright.providers.gcp.settings import Place, Settings
+from poolwright.providers.overrides import override_findings
 
 
 def open_provider(settings: Mapping[str, Any], controller_id: str) -> "GCPProvider":
@@ -53,8 +54,9 @@ class GCPProvider:
         return Preview(request=shown(request), also={"parameters of instances.insert": parameters})
 
     def check(self) -> Sequence[Finding]:
-        """Whether the credentials work and all that the settings name exists, in each zone."""
-        return check(self._compute, self._settings)
+        """Whether the credentials work, all that the settings name exists in each zone, and Google's client takes the
+        override."""
+        return [*check(self._compute, self._settings), *override_findings(self._controller_id, self.preview)]
 
     def find(self, mark: OwnerMark) -> VM | None:
         """See the protocol. One that is being deleted is only returned when there is no other."""

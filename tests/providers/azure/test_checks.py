@@ -42,6 +42,12 @@ class TestFindings:
         assert setting in [finding.setting for finding in findings]
         assert all(finding.problem and finding.remedy for finding in findings)
 
+    def test_an_override_that_makes_no_request_is_told_beside_the_rest(self, opened: Opened) -> None:
+        provider = opened(config_override={"properties": {"networkProfile": "none"}}, subnet="network/nowhere")
+        found = {finding.setting: finding.problem for finding in provider.check()}
+        assert sorted(found) == ["config_override", "subnet"]
+        assert "networkProfile" in found["config_override"]
+
     def test_images_by_id_and_by_version_are_asked_for(self, opened: Opened, subscription: Subscription) -> None:
         missing = {"id": subscription.id_of("Microsoft.Compute/images", "gone")}
         assert [finding.setting for finding in opened(image_reference=missing).check()] == ["image_reference"]

@@ -55,6 +55,11 @@ class TestNamedThings:
         assert set(problems) == {setting}
         assert "does not exist" in problems[setting]
 
+    def test_an_override_that_makes_no_request_is_told_beside_the_rest(self, rig: Rig) -> None:
+        problems = found(rig, config_override={"instanceColour": "blue"}, network="none")
+        assert set(problems) == {"config_override", "network"}
+        assert "instanceColour" in problems["config_override"]
+
     def test_each_zone_is_asked_for_each_machine_type(self, rig: Rig) -> None:
         findings = rig.open(machine_types=["e9-huge", "e2-small"]).check()
         assert [finding.problem for finding in findings] == [
