@@ -21,12 +21,22 @@ ORDINARY_CHILD = "bash -c 'echo $$ >pid_of_child; exec sleep 1000' &"
 CHILD_IN_ITS_OWN_SESSION = "setsid bash -c 'echo $$ >pid_of_child; exec sleep 1000' &"
 CHILD_WITHOUT_ENVIRONMENT = "env -i bash -c 'echo $$ >pid_of_child; exec sleep 1000' &"
 CHILD_WITH_NEITHER = "env -i setsid bash -c 'echo $$ >pid_of_child; exec sleep 1000' & wait"
+ORPHAN_WITH_NEITHER = "env -i setsid bash -c 'sleep 1000 & echo $! >pid_of_child'"
+ORPHAN_THAT_IGNORES_TERM = "env -i setsid bash -c 'trap \"\" TERM; sleep 1000 & echo $! >pid_of_child'"
 CHILD_THAT_IGNORES_TERM = "bash -c 'trap \"\" TERM; echo $$ >pid_of_child; exec sleep 1000' &"
 
 
 class TestEveryProcessOfAMachine:
     @pytest.mark.parametrize(
-        "script", [ORDINARY_CHILD, CHILD_IN_ITS_OWN_SESSION, CHILD_WITHOUT_ENVIRONMENT, CHILD_WITH_NEITHER]
+        "script",
+        [
+            ORDINARY_CHILD,
+            CHILD_IN_ITS_OWN_SESSION,
+            CHILD_WITHOUT_ENVIRONMENT,
+            CHILD_WITH_NEITHER,
+            ORPHAN_WITH_NEITHER,
+            ORPHAN_THAT_IGNORES_TERM,
+        ],
     )
     def test_is_ended_wherever_it_went(self, local: LocalProvider, root: Path, script: str) -> None:
         vm = local.create(spec_of("a", script=script))
@@ -35,6 +45,11 @@ class TestEveryProcessOfAMachine:
         assert wait_for(lambda: local.delete(vm.mark, vm.reference))
         assert not _lives(child)
         assert not (root / "pw-a").exists()
+
+    def test_is_collected_when_it_has_ended_after_its_parents(self, local: LocalProvider, root: Path) -> None:
+        local.create(spec_of("a", script="(sleep 0.5 & echo $! >pid_of_child)"))
+        child = psutil.Process(int(wait_for_text(root / "pw-a" / "pid_of_child")))
+        assert wait_for(lambda: not child.is_running())
 
     def test_is_ended_when_only_children_are_left(self, local: LocalProvider, root: Path) -> None:
         vm = local.create(spec_of("a", script=CHILD_IN_ITS_OWN_SESSION))

@@ -6,6 +6,8 @@ boot() {
     exec </dev/null >>console.log 2>&1
     "$BASH" startup.sh
     printf '%s\n' "$?" >exit_code
+    # For ever. Not by `sleep`, nor with a timeout: bash collects the script's dead orphans only while it reads.
+    read -r <> <(:)
     exec sleep 2147483647
 }
 boot

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -21,7 +22,17 @@ MARK_VARIABLE: Final = "POOLWRIGHT_MACHINE"
 START_SECONDS: Final = 10.0
 _FIRST_PROCESS: Final = Path(__file__).with_name("machine.sh")
 # Job control, without which bash lets background processes ignore interrupts.
-_LAUNCH: Final = 'set -m; "$0" "$1" <&0 &'
+_LAUNCH: Final = 'set -m; "$2" -ISc "$3" "$0" "$1" <&0 &'
+# Whatever the script starts stays a descendant of the machine's first process, also when its own parents are gone.
+_ADOPT_ORPHANS: Final = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    PR_SET_CHILD_SUBREAPER = 36
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+for ignored_by_python in (signal.SIGPIPE, signal.SIGXFSZ):
+    signal.signal(ignored_by_python, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 _SAME_START_SECONDS: Final = 5.0
 _EXEC_SECONDS: Final = 1.0
 _BARE_LOOKS: Final = 3
@@ -56,7 +67,7 @@ def start(directory: Path, shell: str, environment: Mapping[str, str], lock: IO[
     subprocess.TimeoutExpired, psutil.Error, or `Transient` when the process ended before it stood.
     """
     launched = subprocess.run(
-        [shell, "-c", _LAUNCH, shell, str(_FIRST_PROCESS)],
+        [shell, "-c", _LAUNCH, shell, str(_FIRST_PROCESS), sys.executable, _ADOPT_ORPHANS],
         cwd=directory,
         env=dict(environment),
         stdin=lock,

@@ -269,12 +269,25 @@ class LocalProvider:
             return asked_at
 
     def _stop(self, mark: OwnerMark, asked_at: float) -> bool:
-        """Signal every process of the machine; returns whether none is left."""
+        """Signal every process of the machine; returns whether none is left.
+
+        The first one goes last: those that left its session and its environment are found as its descendants.
+        """
         patient = 0 <= time.time() - asked_at < self._settings.stop_grace_seconds
-        living = self._living(mark)
-        processes.send(signal.SIGTERM if patient else signal.SIGKILL, living)
-        processes.wait_until_gone(living, _STOP_WAIT_SECONDS)
+        number = signal.SIGTERM if patient else signal.SIGKILL
+        self._signal(number, self._all_but_the_first(mark))
+        if self._all_but_the_first(mark):
+            return False
+        self._signal(number, self._living(mark))
         return not self._living(mark)
+
+    def _signal(self, number: signal.Signals, living: Sequence[psutil.Process]) -> None:
+        processes.send(number, living)
+        processes.wait_until_gone(living, _STOP_WAIT_SECONDS)
+
+    def _all_but_the_first(self, mark: OwnerMark) -> list[psutil.Process]:
+        first = self._machines.process(machine_name(mark.server_id))
+        return [process for process in self._living(mark) if first is None or process.pid != first.pid]
 
     def _living(self, mark: OwnerMark) -> list[psutil.Process]:
         return processes.of_machine(self._identity(mark), self._machines.process(machine_name(mark.server_id)))
