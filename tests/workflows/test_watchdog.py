@@ -190,3 +190,9 @@ class TestSchedule:
             await poolwright.soon(has_heard_all)
             state = (await schedule.describe()).schedule.state
             assert (state.paused, state.note) == (True, "the cloud is being rebuilt")
+
+    async def _delete(self, client: Client) -> None:
+        try:
+            await client.get_schedule_handle(WATCHDOG_ID).delete()
+        except RPCError:
+            return
