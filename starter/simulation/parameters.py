@@ -80,6 +80,8 @@ def shaped(values: Mapping[str, Any]) -> Demand:
         raise UnusableParameter(f"--{option}: {wrong['msg'].removeprefix('Value error, ')}") from None
     except ValueError as error:
         raise UnusableParameter(f"--shape: {error}") from None
+    except OverflowError:
+        raise UnusableParameter("--from and --days reach beyond the calendar, which has the years 1 to 9999") from None
 
 
 def conditions(

@@ -119,7 +119,7 @@ class ShapedDemand(Model):
     days: int = Field(ge=1)
     """Calendar days from the first on, those without anybody included."""
     timezone: ZoneName
-    mean_minutes: float | None = Field(default=None, gt=0)
+    mean_minutes: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Mean length of a session; None: the shape's own."""
     weekdays: tuple[WeekdayName, ...] | None = None
     """None: the shape's own."""

@@ -19,6 +19,11 @@ OPTIONAL: Final = ("pool", "workspace", "kind", "zone", "priority")
 _MOST_PROBLEMS: Final = 20
 _EXAMPLE: Final = "start,user,length_minutes"
 
+# Beyond these a number is a slip of the pen, and the simulation would play centuries for it.
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2999
+_MOST_MINUTES: Final = 366 * 24 * 60
+
 
 class TraceRefused(ValueError):
     """The trace has problems, each told with its line and column."""
@@ -103,6 +108,8 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise _Unreadable("is no ISO 8601 time. Write 2026-03-02T08:30:00 or 2026-03-02T08:30:00+01:00.") from None
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise _Unreadable(f"lies outside of the years {_FIRST_YEAR} to {_LAST_YEAR}.")
     return wall_to_utc(moment, zone, occurrence="first") if moment.tzinfo is None else moment
 
 
@@ -113,6 +120,8 @@ def _length_seconds(text: str, _zone: ZoneInfo) -> float:
         raise _Unreadable("is no number. Write minutes, such as 45 or 7.5.") from None
     if not isfinite(minutes) or minutes <= 0:
         raise _Unreadable("is no length. Write minutes above 0.")
+    if minutes > _MOST_MINUTES:
+        raise _Unreadable(f"is longer than a year. Write at most {_MOST_MINUTES} minutes.")
     return minutes * 60
 
 

@@ -73,6 +73,17 @@ class TestProblems:
             "march.csv, line 5, column 'length_minutes': '-3' is no length. Write minutes above 0.",
         )
 
+    @pytest.mark.parametrize(
+        ("row", "said"),
+        [
+            ("9999-12-31T23:30,ann,45", "'9999-12-31T23:30' lies outside of the years 1970 to 2999"),
+            ("0001-01-01T00:00,ann,45", "lies outside of the years"),
+            ("2026-03-02T08:00,ann,1e9", "'1e9' is longer than a year. Write at most 527040 minutes."),
+        ],
+    )
+    def test_numbers_that_nobody_means(self, row: str, said: str) -> None:
+        assert said in problems(f"start,user,length_minutes\n{row}\n")[0]
+
     def test_a_line_with_too_few_values(self) -> None:
         assert problems("start,user,length_minutes\n2026-03-02T08:00Z,ann\n") == (
             "march.csv, line 2, column 2: there are 2 values under 3 columns",

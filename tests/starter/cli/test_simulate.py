@@ -221,6 +221,8 @@ class TestErrors:
             (("--price", "cheap"), "--price: 'cheap' is no price"),
             (("--price", "small=-1"), "--price: '-1' is no price"),
             (("--shape", "lunch"), "--shape: 'lunch' is no shape of demand"),
+            (("--mean-minutes", "inf"), "--mean-minutes: Input should be a finite number"),
+            (("--days", "9000000"), "--from and --days reach beyond the calendar"),
             (("--weekdays", "mon,moonday"), "--weekdays: 'moonday' is not a weekday"),
             (
                 ("--timezone", "Berlin"),
