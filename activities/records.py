@@ -137,6 +137,7 @@ class RecordActivities:
             row = lock_server(tx, server_id)
             if row.hostname != taken:
                 return
+            _require_patience(tx, row, "NameTaken", problem)
             try:
                 ledger.rename(tx, row)
             except HostnameProblem as no_other:
@@ -149,10 +150,8 @@ class RecordActivities:
         with self._store.write() as tx:
             row = lock_server(tx, server_id)
             note(tx, row, f"{type(error).__name__}: {problem}", now())
-            patience = scaling.load_autoscale(tx, row.autoscale or "").failure.boot_deadline_seconds
-            overdue = now() - row.state_since > timedelta(seconds=patience)
-        if overdue:
-            raise failure(f"no computer record after {patience} s: {problem}", type(error).__name__, retryable=False)
+        with self._store.read() as tx:
+            _require_patience(tx, tx.get_one(ServerRow, server_id), type(error).__name__, problem)
 
     @contextmanager
     def _never_giving_up(self, server_id: str, what: str) -> Iterator[None]:
@@ -174,6 +173,13 @@ def _living(row: ServerRow) -> ServerRow:
     if row.state in _GOING or row.state == ServerState.FAILED:
         raise failure(f"the server is {row.state}: nothing is made for it", "LifeEnded", retryable=False)
     return row
+
+
+def _require_patience(tx: Session, row: ServerRow, kind: str, problem: str) -> None:
+    """Raise when a record has not come to be for as long as the creation of a VM is tried."""
+    patience_seconds = scaling.load_autoscale(tx, row.autoscale or "").failure.boot_deadline_seconds
+    if now() - row.state_since > timedelta(seconds=patience_seconds):
+        raise failure(f"no computer record after {patience_seconds} s: {problem}", kind, retryable=False)
 
 
 def _computer_record(tx: Session, row: ServerRow) -> ComputerRecord:

@@ -40,7 +40,8 @@ def render_startup_script(tx: Session, row: ServerRow, advertised_address: str) 
         values["connection_username"] = autoscale.connection.username
         values["connection_password"] = autoscale.connection.password
         if autoscale.computer_record is not None:
-            ldap = documents.load(tx, "ldap", autoscale.computer_record.ldap)
+            # The row's: the config may name another since the record was made.
+            ldap = documents.load(tx, "ldap", row.ldap or autoscale.computer_record.ldap)
             assert isinstance(ldap, LDAPConfig)
             values["domain"] = ldap.domain
             values["ad_join_credential"] = get_secret(tx, join_password_id(row.id))

@@ -14,7 +14,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.lifeline import start_life
 from poolwright.directory.active_directory import ComputerDirectory
+from poolwright.directory.errors import NameTaken
 from poolwright.dns.rfc2136.provider import RFC2136DNS
+from poolwright.domain.identities import OwnerMark
 from poolwright.domain.servers import Server
 from poolwright.domain.states import ServerState
 from poolwright.providers.sim.settings import Operation
@@ -210,6 +212,47 @@ class TestComputerRecords:
             assert "gives no other name" in str(poolwright.server(server).failure_reason)
             assert poolwright.calls(Operation.CREATE) == 0
             unit.administrator.delete(foreign)
+
+    async def test_names_without_end_that_are_somebody_elses_are_given_up_in_time(
+        self,
+        skipping: WorkflowEnvironment,
+        tmp_path: Path,
+        unit: OrganizationalUnit,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def is_taken(_directory: ComputerDirectory, _mark: OwnerMark, hostname: str, *_rest: str) -> None:
+            raise NameTaken(f"the computer name {hostname} is taken by an object that nobody can see", "take another")
+
+        monkeypatch.setattr(ComputerDirectory, "create_or_reset", is_taken)
+        failure = {"boot_deadline_seconds": 10}
+        async with scene_with(skipping, tmp_path, unit, pattern="many-{n:04}", failure=failure) as poolwright:
+            server = await poolwright.live()
+            await poolwright.until(lambda: poolwright.states(server)[-1] == "deleted", within_seconds=MINUTE)
+            reason = str(poolwright.server(server).failure_reason)
+            assert "no computer record after 10 s: the computer name many-" in reason
+            assert "it takes the name many-0002" in " ".join(poolwright.reasons(server))
+
+    async def test_a_script_names_the_domain_of_the_record_whatever_the_config_names_by_then(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async with scene_with(skipping, tmp_path, unit, pattern="late-{n:04}") as poolwright:
+            elsewhere = {**unit.ldap, "search_base": "DC=else,DC=where"}
+            elsewhere["service_account_password"] = SecretStr(unit.password)
+            save(poolwright.store, "ldap", "elsewhere", elsewhere)
+            call = ComputerDirectory.create_or_reset
+
+            def then_changed(*arguments: Any) -> Any:
+                made = call(*arguments)
+                record = {"ldap": "elsewhere", "ou_dn": "OU=Desktops,DC=else,DC=where"}
+                poolwright.change("autoscale", "demo", computer_record=record)
+                return made
+
+            monkeypatch.setattr(ComputerDirectory, "create_or_reset", then_changed)
+            server = await poolwright.running()
+            (vm,) = poolwright.living()
+            assert vm.startup_script.get_secret_value().endswith(" ad.test\n")
+            await goes(poolwright, server)
+            assert unit.computers() == set()
 
     async def test_a_dead_directory_holds_creation_up_and_says_so_until_it_is_given_up(
         self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit
