@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from importlib.metadata import version
 
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
@@ -71,8 +73,7 @@ class Workers:
         stopping = asyncio.create_task(stop.wait())
         try:
             while not stopping.done():
-                for zone in await asyncio.to_thread(self._wanted_zones):
-                    self._serve(zone)
+                await self._serve_wanted_zones()
                 done, _ = await asyncio.wait(
                     {stopping, *self._serving.values()},
                     timeout=_LOOK_FOR_ZONES_SECONDS,
@@ -83,6 +84,16 @@ class Workers:
         finally:
             stopping.cancel()
             await self._shut_down()
+
+    async def _serve_wanted_zones(self) -> None:
+        try:
+            zones = await asyncio.to_thread(self._wanted_zones)
+        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            # The next look mends it. What runs goes on: its activities are tried again by themselves.
+            _LOGGER.warning("the database does not answer: %s", getattr(error, "orig", None) or type(error).__name__)
+            return
+        for zone in zones:
+            self._serve(zone)
 
     def _serve(self, zone: str) -> None:
         queue = zone_task_queue(zone)
