@@ -159,7 +159,8 @@ class Calls:
         while True:
             with self._reading(action):
                 answer: Mapping[str, Any] = describe(Filters=filters, MaxResults=_PAGE, **following)
-            yield from answer[key]
+                things = answer[key]
+            yield from things
             if not answer.get("NextToken"):
                 return
             following = {"NextToken": answer["NextToken"]}

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.aws.calls import Calls
-from poolwright.providers.aws.errors import provider_error
+from poolwright.providers.aws.errors import provider_error, strange_answer
 from poolwright.providers.aws.images import image_findings
 from poolwright.providers.aws.requests import Requests
 from poolwright.providers.aws.settings import Settings
@@ -212,7 +212,7 @@ class _Check:
             return []
         try:
             filters = [{"Name": by, "Values": list(values)}]
-            things: Things = self._calls.ask(operation, Filters=filters, **parameters)[key]
+            answer: Mapping[str, Things] = self._calls.ask(operation, Filters=filters, **parameters)
         except errors() as error:
             fault = fault_of(error)
             if fault is Fault.PERMISSION:
@@ -222,7 +222,9 @@ class _Check:
             else:
                 raise
             return None
-        return things
+        if key not in answer:
+            raise strange_answer("the check", key)
+        return answer[key]
 
     def _missing_of(self, setting: str, wanted: Sequence[str], things: Things | None, key: str) -> None:
         if things is not None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from poolwright.providers.errors import InvalidSettings, ProviderError, Throttled
+from poolwright.providers.errors import InvalidSettings, ProviderError, Throttled, Transient
 from poolwright.providers.faults import error_for
 from poolwright.vendors.aws import errors, fault_of, message_of
 from poolwright.vendors.faults import Fault
@@ -36,6 +36,13 @@ def translated(doing: str) -> Iterator[None]:
         raise Throttled(f"{doing} waits: {error}", retry_after_seconds=error.retry_after_seconds) from None
     except errors() as error:
         raise provider_error(error, doing) from None
+    except KeyError as lack:
+        raise strange_answer(doing, str(lack.args[0])) from None
+
+
+def strange_answer(doing: str, lack: str) -> Transient:
+    """For an answer without something that AWS always gives: the page of a proxy, which is XML as well."""
+    return Transient(f"{doing} got an answer without {lack}, so it is not AWS's; {_WAYS_OUT[Fault.UNKNOWN]}")
 
 
 def provider_error(error: Exception, doing: str) -> ProviderError:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from json import JSONDecodeError
 from typing import Any, Final, Protocol, cast
 
 from azure.core import MatchConditions
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import DecodeError, HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
@@ -148,7 +149,11 @@ class Client:
     @contextmanager
     def _call(self, kind: Kind) -> Iterator[None]:
         with self._pacing.call(kind, waited=self._patience.waited):
-            yield
+            try:
+                yield
+            except (JSONDecodeError, UnicodeDecodeError):
+                # The page of a proxy, for example. What it says may be anything.
+                raise DecodeError("the answer is not JSON, so it is not Azure's") from None
         self._patience.made()
 
     def _read(self, call: Callable[[], _SdkModel]) -> Resource | None:

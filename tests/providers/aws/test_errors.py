@@ -1,5 +1,7 @@
 """Each answer of EC2 becomes one error of the tree, in a sentence that helps."""
 
+from collections.abc import Callable
+
 import pytest
 
 from poolwright.providers.aws.provider import AWSProvider
@@ -55,6 +57,23 @@ class TestCreation:
         page = Response(502, b"<html><body>Bad Gateway</body></html>", {"content-type": "text/html"})
         with account.server.fault(page), pytest.raises(Transient):
             provider.create(spec_of("a"))
+
+
+class TestPagesThatAreNotEC2s:
+    @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "create", "delete", "check"])
+    def test_leave_what_happened_unknown(self, account: AWSHarness, provider: AWSProvider, asked: str) -> None:
+        made = provider.create(spec_of("a"))
+        calls: dict[str, Callable[[], object]] = {
+            "list_owned": provider.list_owned,
+            "get": lambda: provider.get(made.reference),
+            "find": lambda: provider.find(mark_of("a")),
+            "create": lambda: provider.create(spec_of("b")),
+            "delete": lambda: provider.delete(mark_of("a"), made.reference),
+            "check": provider.check,
+        }
+        page = Response(200, b"<html><body>Blocked</body></html>", {"content-type": "text/html"})
+        with account.server.fault(page), pytest.raises(Transient, match="not AWS's"):
+            calls[asked]()
 
 
 class TestOpening:

@@ -1,6 +1,7 @@
 """What the azure provider does at the wire, beyond the suite: failures found late, leftovers, logins, few calls."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -43,6 +44,25 @@ def is_creation(request: Request) -> bool:
 
 def is_arm(request: Request) -> bool:
     return request.path.startswith("/subscriptions/")
+
+
+class TestPagesThatAreNotAzures:
+    @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "create", "delete", "check"])
+    def test_leave_what_happened_unknown(self, server: WireServer, opened: Opened, asked: str) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        calls: dict[str, Callable[[], object]] = {
+            "list_owned": provider.list_owned,
+            "get": lambda: provider.get("pw-a"),
+            "find": lambda: provider.find(mark_of("a")),
+            "create": lambda: provider.create(spec_of("b")),
+            "delete": lambda: provider.delete(mark_of("a"), None),
+            "check": provider.check,
+        }
+        page = Response(200, b"<html><body>Blocked</body></html>", {"content-type": "text/html"})
+        of_azure = server.fault(page, lambda request: request.path.startswith("/subscriptions/"))
+        with of_azure, pytest.raises(Transient, match="not JSON"):
+            calls[asked]()
 
 
 class TestTrap4QuotaLooksLikeAlreadyExists:
