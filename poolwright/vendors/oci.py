@@ -195,6 +195,13 @@ class Connection:
             if failure.fault is Fault.THROTTLED:
                 failure.retry_after_seconds = self._pace.throttled(failure.retry_after_seconds)
             raise failure from None
+        if not response.request_id:
+            # The SDK makes empty lists and empty things of whatever a gateway answers in OCI's place.
+            raise CallFailed(
+                Fault.UNKNOWN,
+                f"the answer to {action} is not one of OCI's, as it has no request id; what happened is not known, "
+                "ask again, and see what stands between this worker and OCI",
+            )
         self._pace.answered()
         self._patience.made()
         return response

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.wire.oci_requests import Identity, failed, hidden, violations
+from tests.wire.oci_requests import Identity, failed, hidden, violations, with_request_id
 from tests.wire.server import Request, Response
 
 COMPARTMENT = "ocid1.compartment.oc1..pools"
@@ -84,6 +84,9 @@ class OCICloud:
         self._made = 0
 
     def __call__(self, request: Request) -> Response:
+        return with_request_id(self._answered(request))
+
+    def _answered(self, request: Request) -> Response:
         if refusal := self._identity.refusal(request):
             return refusal
         parts = request.path.removeprefix(BASE).strip("/").split("/")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.wire.oci_requests import Identity, failed, hidden, violations
+from tests.wire.oci_requests import Identity, failed, hidden, violations, with_request_id
 from tests.wire.server import Request, Response
 
 BASE = "/20180115"
@@ -67,6 +67,9 @@ class OCIDNSService:
         return zone
 
     def __call__(self, request: Request) -> Response:
+        return with_request_id(self._answered(request))
+
+    def _answered(self, request: Request) -> Response:
         if refusal := self._identity.refusal(request):
             return refusal
         parts = request.path.removeprefix(BASE).strip("/").split("/")

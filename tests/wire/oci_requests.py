@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -138,6 +138,11 @@ def _violations_of_model(value: Any, kind: str, models: Mapping[str, Any], where
 def failed(status: int, code: str, message: str, **headers: str) -> Response:
     """An error as OCI words it."""
     return Response(status, {"code": code, "message": message}, {"opc-request-id": "request-1", **headers})
+
+
+def with_request_id(response: Response) -> Response:
+    """The answer with what OCI says with each: the id that its support asks for."""
+    return replace(response, headers={"opc-request-id": "request-1", **response.headers})
 
 
 def hidden() -> Response:

@@ -20,7 +20,7 @@ from poolwright.providers.oci.provider import OCIProvider
 from poolwright.providers.oci.requests import retry_token, tags_of
 from tests.conformance.specs import mark_of, spec_of
 from tests.wire.oci_cloud import INITIAL_PASSWORD, PRIVATE_SUBNET, OCICloud
-from tests.wire.oci_requests import Identity, failed, hidden
+from tests.wire.oci_requests import Identity, failed, hidden, with_request_id
 from tests.wire.server import Request, Response, WireServer
 
 Open = Callable[..., OCIProvider]
@@ -140,6 +140,24 @@ class TestGoneOrForbidden:
     def test_a_404_confirmed_by_a_list_is_gone(self, cloud: OCICloud, open_oci: Open) -> None:
         with pytest.raises(NotFound):
             open_oci().get("ocid1.instance.oc1.iad.never")
+
+    @pytest.mark.parametrize("body", [b"<html>sign in to the network</html>", {"signed": "out"}, b""])
+    def test_what_a_gateway_answers_with_200_says_nothing(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open, body: object
+    ) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        with server.fault(Response(200, body)):
+            for call in (
+                lambda: provider.get(vm.reference),
+                lambda: provider.find(vm.mark),
+                provider.list_owned,
+                lambda: provider.delete(vm.mark, None),
+                lambda: provider.create(spec_of("b", token_suffices=True)),
+            ):
+                with pytest.raises(Transient, match="not one of OCI's"):
+                    call()
+        assert provider.get(vm.reference) == vm
 
     def test_a_deletion_that_is_forbidden_is_not_taken_for_done(
         self, cloud: OCICloud, server: WireServer, open_oci: Open
@@ -267,8 +285,8 @@ class TestAddresses:
         cloud.now += 4
         vnic = {"id": "x", "isPrimary": True, "ipv6Addresses": ["2001:db8::5"]}
         with (
-            server.fault(Response(200, []), lambda request: request.path.endswith("/privateIps")),
-            server.fault(Response(200, vnic), lambda request: "/vnics/" in request.path),
+            server.fault(with_request_id(Response(200, [])), lambda request: request.path.endswith("/privateIps")),
+            server.fault(with_request_id(Response(200, vnic)), lambda request: "/vnics/" in request.path),
         ):
             assert [vm.address for vm in provider.list_owned()] == ["2001:db8::5"] * 2
             assert provider.get(vms[0].reference).address == "2001:db8::5"
