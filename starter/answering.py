@@ -37,6 +37,8 @@ _NEARNESS = (
 def answer_session(tx: Transaction, session: Session, now: datetime, *, with_connection: bool) -> SessionAnswer:
     """The session as the API answers it, with its connection if that is wanted and the session is assigned."""
     answer = _Composer(tx, now).answer(session)
+    if session.state is SessionState.QUEUED:
+        return answer.model_copy(update={"decided": _decided_about(tx, session)})
     if not with_connection:
         return answer
     try:
@@ -107,6 +109,16 @@ def explain(tx: Transaction, pool: str, at: datetime | None = None) -> Explanati
         reasons=(*_merged_reasons(decisions, several=several), *_silence(pool, names, silent, at)),
         configs=tuple(_config(decision) for decision in decisions),
     )
+
+
+def _decided_about(tx: Transaction, session: Session) -> tuple[str, ...]:
+    names = scaling.autoscales_of_pool(tx, session.pool)
+    decisions = [
+        decision
+        for decision in scaling.latest_decisions(tx, session.pool)
+        if decision.confirmed_at >= session.requested_at
+    ]
+    return (*_merged_reasons(decisions, several=len(names) > 1), *_silence(session.pool, names, (), None))
 
 
 class _Composer:

@@ -65,6 +65,9 @@ class SessionAnswer(Model):
     position: int | None
     """1 for the next to be served; null unless it waits."""
     waits_because: str | None
+    decided: tuple[str, ...] = ()
+    """What the pool's autoscale configs last decided, and why. Only of a session that is asked for by itself and waits,
+    and only decisions that knew of it."""
     progress: Progress | None
     """Null unless it waits and a server is coming."""
     requested_at: datetime

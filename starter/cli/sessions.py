@@ -210,6 +210,7 @@ def _print(answer: "SessionAnswer") -> None:
             ("user", answer.user),
             ("position in the queue", answer.position),
             ("waits because", answer.waits_because),
+            ("decided", " ".join(answer.decided) or None),
             ("next server", progress and f"{progress.percent or 0}% {progress.message}"),
             ("server", server and f"{server.hostname} ({server.state})"),
             ("no connection because", answer.no_connection_because),

@@ -6,8 +6,10 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from poolwright.domain.planning import plan
 from poolwright.domain.servers import CheckInStatus
 from poolwright.domain.states import ServerState
+from poolwright.store import scaling
 from poolwright.store.api_keys import Role, list_keys, revoke_key
 from poolwright.store.check_ins import record_check_in
 from poolwright.store.secrets import all_secrets
@@ -29,6 +31,7 @@ SHAPE = {
     "queued_seconds",
     "position",
     "waits_because",
+    "decided",
     "progress",
     "requested_at",
     "assigned_at",
@@ -78,6 +81,29 @@ class TestRequest:
         assert (first["state"], first["position"], second["position"]) == ("queued", 1, 2)
         assert first["waits_because"] == "No server of the pool is running."
         assert (first["server"], first["connection"], first["progress"]) == (None, None, None)
+
+    async def test_who_waits_is_told_what_was_decided(self, broker: httpx.AsyncClient, world: World) -> None:
+        def decide() -> None:
+            with world.store.write() as tx:
+                now = world.store.clock()
+                snapshot = scaling.take_snapshot(tx, AUTOSCALE, now)
+                scaling.record_plan(tx, snapshot, plan(snapshot, now))
+
+        decide()
+        session = await ask(broker)
+        assert session["decided"] == [], "that decision did not know of it"
+        decide()
+        answer = (await broker.get(f"/api/sessions/{session['id']}")).json()
+        assert any("1 waiting session finds no room on what there is" in reason for reason in answer["decided"])
+        (listed,) = (await broker.get("/api/sessions")).json()["sessions"]
+        assert listed["decided"] == []
+
+    async def test_who_waits_where_nothing_decides_is_told_so(self, broker: httpx.AsyncClient, world: World) -> None:
+        world.declare_pool("by-hand")
+        session = await ask(broker, pool="by-hand")
+        assert session["decided"] == [
+            "The pool by-hand has no autoscale config: nothing makes or deletes servers in it."
+        ]
 
     async def test_it_wakes_the_scaling_loop(self, app: FastAPI, broker: httpx.AsyncClient, world: World) -> None:
         await ask(broker)
