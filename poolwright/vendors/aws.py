@@ -297,10 +297,11 @@ def message_of(error: Exception) -> str:
 def fault_of(error: Exception) -> Fault:
     """What an error means that a client raised."""
     code = code_of(error)
-    return _fault_of_exception(error) if code is None else _fault_of_code(code)
+    return _fault_of_exception(error) if code is None else fault_of_code(code)
 
 
-def _fault_of_code(code: str) -> Fault:
+def fault_of_code(code: str) -> Fault:
+    """What one of AWS's codes means."""
     if code in _FAULT_OF_CODE:
         return _FAULT_OF_CODE[code]
     for end, fault in _FAULT_OF_END.items():

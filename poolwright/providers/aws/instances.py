@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.aws.marks import mark_in
 from poolwright.providers.base import VM, VMState
+from poolwright.vendors.aws import fault_of_code
+from poolwright.vendors.faults import Fault
 
 if TYPE_CHECKING:
     from types_boto3_ec2.type_defs import InstanceTypeDef
@@ -59,6 +61,7 @@ def reported(instance: "InstanceTypeDef", mark: OwnerMark, place: str | None, no
         private_address=instance.get("PrivateIpAddress") or None,
         place=place,
         problem=_reason(instance) if state is VMState.BROKEN else None,
+        lacks_room=state is VMState.BROKEN and _ended_for_want_of_room(instance),
         interruption=notice,
     )
 
@@ -72,6 +75,12 @@ def mark_of(instance: "InstanceTypeDef", controller_id: str) -> OwnerMark | None
 def _reason(instance: "InstanceTypeDef") -> str:
     reason = instance.get("StateReason", {})
     return f"{reason.get('Code', 'terminated')}: {reason.get('Message', 'EC2 gives no reason')}"
+
+
+def _ended_for_want_of_room(instance: "InstanceTypeDef") -> bool:
+    # EC2 may accept a creation and end the instance while it boots: "Server.InsufficientInstanceCapacity".
+    code = instance.get("StateReason", {}).get("Code", "").removeprefix("Server.").removeprefix("Client.")
+    return fault_of_code(code) in (Fault.CAPACITY, Fault.QUOTA)
 
 
 def _address(instance: "InstanceTypeDef", state: VMState) -> str | None:

@@ -139,6 +139,22 @@ class TestACreationWithoutAnAnswer:
 
 
 class TestAnInstanceThatEndedByItself:
+    @pytest.mark.parametrize(
+        ("reason", "lacks_room"),
+        [
+            ("Server.InsufficientInstanceCapacity", True),
+            ("Client.VolumeLimitExceeded", True),
+            ("Server.InternalError", False),
+            ("Client.InvalidSnapshot.NotFound", False),
+        ],
+    )
+    def test_for_want_of_room_says_that_another_place_may_do(
+        self, account: AWSHarness, provider: AWSProvider, reason: str, lacks_room: bool
+    ) -> None:
+        vm = provider.create(spec_of("a"))
+        account.ec2.end(vm.reference, reason)
+        assert provider.get(vm.reference).lacks_room is lacks_room
+
     def test_is_broken_and_says_why(self, account: AWSHarness, provider: AWSProvider) -> None:
         vm = provider.create(spec_of("a"))
         account.ec2.end(vm.reference, "Client.VolumeLimitExceeded")
