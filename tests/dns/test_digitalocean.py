@@ -404,6 +404,19 @@ class TestErrors:
         assert refusal.type is expected
         assert f"add the TXT record of {owner_name(NAME)}" in str(refusal.value)
 
+    def test_an_answer_that_is_not_the_services_proves_nothing(
+        self, harness: DigitalOceanHarness, provider: DNSProvider
+    ) -> None:
+        foreign = Response(200, {"signed": "out"})
+        with harness.server.fault(foreign), pytest.raises(Transient, match="has no domains"):
+            provider.list_owned()
+        provider.upsert(mark_of(), record_of(NAME))
+        with harness.server.fault(foreign), pytest.raises(Transient, match="has no domain_records"):
+            provider.delete(mark_of(), NAME)
+        made = Response(201, foreign.body)
+        with harness.server.fault(made, writes), pytest.raises(Transient, match="has no domain_record"):
+            provider.upsert(mark_of("b"), record_of(f"b.{DOMAIN}"))
+
     def test_no_token_at_all(self, harness: DigitalOceanHarness, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("DIGITALOCEAN_ACCESS_TOKEN", "DIGITALOCEAN_TOKEN"):
             monkeypatch.delenv(name, raising=False)

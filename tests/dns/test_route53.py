@@ -29,7 +29,7 @@ from tests.dns.route53_account import ZONE, Route53Harness, empty_account, servi
 from tests.wire import route53
 from tests.wire.clock import Clock
 from tests.wire.route53 import Route53, is_change
-from tests.wire.server import Cut, Request, WireServer
+from tests.wire.server import Cut, Request, Response, WireServer
 
 pytestmark = pytest.mark.slow
 
@@ -304,6 +304,16 @@ class TestErrors:
             provider.upsert(mark_of(), record_of(NAME))
         assert refusal.type is expected
         assert NAME in str(refusal.value)
+
+    def test_a_page_that_a_gateway_gives_instead_proves_nothing(
+        self, harness: Route53Harness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME))
+        page = Response(200, b"<html>sign in to the network</html>")
+        for which in (lists_zones, looks, is_change):
+            with harness.server.fault(page, which), pytest.raises(Transient, match="not one of its own"):
+                harness.open(OURS).delete(mark_of(), NAME)
+        assert harness.seen() == forward(NAME)
 
     def test_no_credentials_at_all(self, harness: Route53Harness, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):

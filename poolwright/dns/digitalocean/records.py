@@ -98,7 +98,7 @@ class Records:
         """Add a record, whatever is there: DigitalOcean refuses little and knows no conditions."""
         body = {"type": kind, "name": _relative(name, domain), "data": data, "ttl": ttl_seconds}
         with translated(f"add the {kind} record of {name}"):
-            answer = self._call("create_record", domain, body=body)
+            answer = self._call("create_record", domain, body=body, expected="domain_record")
         return _record(answer["domain_record"], domain)
 
     def change_ttl(self, domain: str, record: Record, ttl_seconds: int) -> None:
@@ -131,7 +131,8 @@ class Records:
         # Not before it is used: without a token it cannot be made, and that is for `check` to say.
         return API(self._settings)
 
-    def _call(self, operation: str, *arguments: Any, **options: Any) -> Any:
+    def _call(self, operation: str, *arguments: Any, expected: str | None = None, **options: Any) -> Any:
+        """Call one of the operations on domains, whose answer has this key."""
         while True:
             try:
                 answer = self._api.call(f"domains.{operation}", *arguments, **options)
@@ -142,12 +143,14 @@ class Records:
                     raise
             else:
                 self._patience.made()
+                if expected and not (isinstance(answer, Mapping) and answer.get(expected) is not None):
+                    raise Refused(Fault.UNKNOWN, f"domains.{operation}: the answer has no {expected}")
                 return answer
 
     def _listed(self, operation: str, key: str, **options: Any) -> Iterator[Any]:
         page = 1
         while True:
-            answer = self._call(operation, per_page=PAGE_SIZE, page=page, **options)
+            answer = self._call(operation, per_page=PAGE_SIZE, page=page, expected=key, **options)
             yield from answer[key]
             if page * PAGE_SIZE >= answer["meta"]["total"]:
                 return
@@ -183,7 +186,7 @@ class Records:
         return sorted(found.values())
 
     def _page(self, domain: str, page: int) -> Sequence[Record]:
-        answer = self._call("list_records", domain, per_page=PAGE_SIZE, page=page)
+        answer = self._call("list_records", domain, per_page=PAGE_SIZE, page=page, expected="domain_records")
         self._sizes[domain] = int(answer["meta"]["total"])
         return [_record(one, domain) for one in answer["domain_records"]]
 

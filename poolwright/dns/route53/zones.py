@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from poolwright.dns.errors import InvalidSettings
+from poolwright.dns.errors import InvalidSettings, Transient
 from poolwright.dns.names import longest_suffix, plain
 from poolwright.dns.route53.errors import is_refused_batch, translated
 from poolwright.dns.route53.record_sets import Change, RecordSet, Standing, name_of, sort_key
@@ -33,7 +33,7 @@ _FEW: Final = "20"
 """Record sets in a page when one name is looked at: there are two or three."""
 _MANY: Final = "300"
 
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", bound=Mapping[str, Any])
 
 
 class HostedZone(NamedTuple):
@@ -128,7 +128,8 @@ class HostedZones:
                 self._call(
                     lambda client: client.change_resource_record_sets(
                         HostedZoneId=zone.id, ChangeBatch={"Changes": batch}
-                    )
+                    ),
+                    "ChangeInfo",
                 )
             except aws.errors() as error:
                 if not is_refused_batch(error):
@@ -157,7 +158,7 @@ class HostedZones:
     def _hosted_zones(self) -> Iterator[Mapping[str, Any]]:
         start: dict[str, Any] = {}
         while True:
-            answer = self._call(partial(_list_zones, start))
+            answer = self._call(partial(_list_zones, start), "HostedZones")
             yield from answer["HostedZones"]
             if not answer["IsTruncated"]:
                 return
@@ -191,7 +192,8 @@ class HostedZones:
     def _pages(self, zone_id: str, name: str | None = None, size: str = _MANY) -> Iterator[_Page]:
         start: dict[str, Any] = {"StartRecordName": name} if name else {}
         while True:
-            answer = self._call(partial(_list_record_sets, {"HostedZoneId": zone_id, "MaxItems": size, **start}))
+            asked = {"HostedZoneId": zone_id, "MaxItems": size, **start}
+            answer = self._call(partial(_list_record_sets, asked), "ResourceRecordSets")
             yield _Page(answer["ResourceRecordSets"], not answer["IsTruncated"])
             if not answer["IsTruncated"]:
                 return
@@ -199,7 +201,8 @@ class HostedZones:
             if identifier := answer.get("NextRecordIdentifier"):
                 start["StartRecordIdentifier"] = identifier
 
-    def _call(self, call: "Callable[[Route53Client], Answer]") -> Answer:
+    def _call(self, call: "Callable[[Route53Client], Answer]", expected: str) -> Answer:
+        """Make this call, whose answer has this element."""
         while True:
             try:
                 with aws.paced(self._pace):
@@ -213,6 +216,9 @@ class HostedZones:
                 raise
             else:
                 self._patience.made()
+                if expected not in answer:
+                    # boto3 makes an empty answer of a page that a gateway gives in Route 53's place.
+                    raise Transient(f"Route 53: an answer without {expected} is not one of its own; ask again")
                 return answer
 
 
