@@ -36,7 +36,7 @@ from poolwright.store.engine import Store
 from poolwright.store.pool_views import waiting_sessions
 from poolwright.store.secrets import delete_secrets
 from poolwright.store.servers import lock_pool, lock_server, note, transition
-from poolwright.store.tables import ServerRow
+from poolwright.store.tables import CheckInRow, ServerRow
 
 _NOT_OUR_FAULT = frozenset({"CapacityUnavailable", "QuotaExceeded"})
 """Kinds of failure that say nothing about the configuration: another place is tried, no budget is used up."""
@@ -196,7 +196,7 @@ class LifeActivities:
         return _serving(row, live)
 
     def _life(self, tx: Session, row: ServerRow) -> Life:
-        report = latest_check_in(tx, row.id)
+        report = None if _is_known(tx, row) else latest_check_in(tx, row.id)
         vm_provider = documents.get_row(tx, "vm_provider", row.vm_provider or "")
         autoscale = scaling.load_autoscale(tx, row.autoscale) if row.autoscale else None
         return Life(
@@ -227,6 +227,13 @@ class LifeActivities:
 
 def _serving(row: ServerRow, live: int) -> Serving:
     return Serving(state=ServerState(row.state), sessions=live, message=row.message)
+
+
+def _is_known(tx: Session, row: ServerRow) -> bool:
+    """Whether somebody had the server back from its draining after the newest report: an error was known then."""
+    was_had_back = row.state == ServerState.RUNNING and row.running_at is not None and row.running_at < row.state_since
+    report = tx.get(CheckInRow, row.id)
+    return was_had_back and report is not None and report.at <= row.state_since
 
 
 def _needs_password(autoscale: AutoscaleConfig | None) -> bool:

@@ -99,6 +99,22 @@ class TestLostWorkflow:
             await poolwright.end(session)
             await poolwright.until_state(server, ServerState.DELETED)
 
+    async def test_an_error_that_an_operator_had_it_back_after_is_not_heard_again(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
+            server = await poolwright.running()
+            await poolwright.request("ada")
+            await poolwright.check_in(server, "error", "the display is gone")
+            await poolwright.until_told(server, ServerState.DRAINING)
+            await poolwright.signals.undrain(server.id, "I have mended it")
+            await poolwright.until_told(server, ServerState.RUNNING)
+            await lose_its_workflow(poolwright, server)
+            await find_its_workflow(poolwright, server)
+            await poolwright.until_told(server, ServerState.RUNNING)
+            await poolwright.skip(3500)
+            assert poolwright.states(server).count("draining") == 1
+
     async def test_its_draining_goes_on_and_can_still_be_undone(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
