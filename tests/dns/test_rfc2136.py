@@ -92,6 +92,8 @@ class TestTextsBesideTheMark:
         beside = {Seen(owner_name(name), "TXT", '"a text of somebody"') for name in (NAME, REVERSE)}
         for record in beside:
             server.add(Record(*record))
+        provider.upsert(mark_of(), record_of(NAME, ptr=True))
+        assert seen(server) == forward(NAME) | reverse(REVERSE, NAME) | beside
         changes = provider.delete(mark_of(), NAME)
         assert (len(changes.removed), changes.notes) == (2, ())
         assert seen(server) == beside

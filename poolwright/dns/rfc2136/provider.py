@@ -45,7 +45,7 @@ class RFC2136DNS:
         removed: tuple[str, ...] = ()
         if not self._servers.update(updates.claim(zone, mark, record), f"asked to write {record.fqdn}"):
             removed = self._remove_outdated_pointers(mark, record)
-            if not self._servers.update(updates.rewrite(zone, mark, record), f"asked to rewrite {record.fqdn}"):
+            if not self._rewrite(zone, mark, record):
                 raise name_taken(record.fqdn, self._marks(record.fqdn))
         pointed, notes = self._pointers.write(mark, record)
         written = (f"{record.fqdn} {updates.address_type(address).name} {address}" for address in record.addresses)
@@ -100,6 +100,15 @@ class RFC2136DNS:
         return [
             address for kind in updates.ADDRESS_TYPES for address in addresses_in(self._servers.records(fqdn, kind))
         ]
+
+    def _rewrite(self, zone: str, mark: OwnerMark, record: AddressRecord) -> bool:
+        action = f"asked to rewrite {record.fqdn}"
+        if self._servers.update(updates.rewrite(zone, mark, record), action):
+            return True
+        beside = texts_beside(self._servers.records(owner_name(record.fqdn), RdataType.TXT), mark)
+        if not beside:
+            return False
+        return self._servers.update(updates.rewrite(zone, mark, record, beside), action)
 
     def _release(self, zone: str, mark: OwnerMark, fqdn: str) -> bool:
         action = f"asked to remove {fqdn}"

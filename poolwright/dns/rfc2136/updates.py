@@ -41,10 +41,10 @@ def claim(zone: str, mark: OwnerMark, record: AddressRecord) -> UpdateMessage:
     return update
 
 
-def rewrite(zone: str, mark: OwnerMark, record: AddressRecord) -> UpdateMessage:
-    """Write the addresses in place of earlier ones, if the name bears this mark."""
+def rewrite(zone: str, mark: OwnerMark, record: AddressRecord, beside: Iterable[Rdata] = ()) -> UpdateMessage:
+    """Write the addresses in place of earlier ones, if the name bears this mark and just these texts beside it."""
     update = UpdateMessage(wire_name(zone))
-    _require_mark(update, record.fqdn, mark)
+    _require_mark(update, record.fqdn, mark, beside)
     # A server drops an address beside a CNAME without a word.
     update.absent(wire_name(record.fqdn), RdataType.CNAME)
     for kind in ADDRESS_TYPES:
