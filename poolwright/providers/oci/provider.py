@@ -57,7 +57,7 @@ class OCIProvider:
         return Capabilities(
             startup_script_limit_bytes=script_limit_bytes(self._settings),
             retrieves_password=self._settings.retrieve_windows_password,
-            interruptible=self._settings.spot,
+            interruptible=self._settings.makes_preemptible_instances,
         )
 
     def places(self) -> Sequence[str]:

@@ -81,6 +81,15 @@ class Settings(Account):
     """Merged over the launch request, see `poolwright provider preview`. Keys are spelled as in OCI's API or as in its
     Python SDK."""
 
+    @property
+    def makes_preemptible_instances(self) -> bool:
+        """Whether OCI may take the instances back: by `spot`, or as `config_override` has it."""
+        inner = self.config_override.get("launch_instance_details", self.config_override)
+        told = inner if isinstance(inner, Mapping) else {}
+        keys = ("preemptibleInstanceConfig", "preemptible_instance_config")
+        configs = [told[key] for key in keys if key in told]
+        return any(config is not None for config in configs) if configs else self.spot
+
     @model_validator(mode="after")
     def _only_windows_has_a_first_password(self) -> Self:
         if self.retrieve_windows_password and self.operating_system != "windows":

@@ -19,6 +19,7 @@ from tests.conformance.specs import spec_of
 from tests.wire.oci_cloud import DOMAINS, FIXED_SHAPE, IMAGE, NSG, PUBLIC_SUBNET, SHAPE
 
 Make = Callable[..., Settings]
+TERMINATED = {"preemptionAction": {"type": "TERMINATE"}}
 
 
 def request_of(settings: Settings, spec: VMSpec | None = None) -> dict[str, Any]:
@@ -147,6 +148,23 @@ class TestScripts:
     def test_windows_is_told_what_runs_the_script(self, settings: Make, script: str, arrives: str) -> None:
         request = request_of(settings(operating_system="windows"), spec_of("a", script=script))
         assert base64.b64decode(request["metadata"]["user_data"]).decode() == arrives
+
+
+class TestPreemptibleInstances:
+    @pytest.mark.parametrize(
+        ("changes", "are_made"),
+        [
+            ({}, False),
+            ({"spot": True}, True),
+            ({"config_override": {"preemptibleInstanceConfig": TERMINATED}}, True),
+            ({"config_override": {"launch_instance_details": {"preemptible_instance_config": TERMINATED}}}, True),
+            ({"config_override": {"preemptibleInstanceConfig": None}, "spot": True}, False),
+        ],
+    )
+    def test_settings_and_request_agree(self, settings: Make, changes: dict[str, Any], are_made: bool) -> None:
+        asked = settings(**changes)
+        assert (request_of(asked).get("preemptibleInstanceConfig") is not None) is are_made
+        assert OCIProvider(asked, "controller-1").capabilities().interruptible is are_made
 
 
 class TestSettings:
