@@ -83,10 +83,10 @@ def _checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
 def _as_mapping(metadata: Any) -> Any:
     if isinstance(metadata, Mapping) or not isinstance(metadata, Sequence):
         return metadata
-    pairs = [item if isinstance(item, Mapping) and set(item) == {"key", "value"} else None for item in metadata]
-    if None in pairs or isinstance(metadata, str):
-        raise ValueError('each entry of a list is {"key": ..., "value": ...}')
-    return {item["key"]: item["value"] for item in pairs if item is not None}
+    pairs = [item for item in metadata if isinstance(item, Mapping) and set(item) == {"key", "value"}]
+    if len(pairs) != len(metadata) or not all(isinstance(pair["key"], str) for pair in pairs):
+        raise ValueError('each entry of a list is {"key": ..., "value": ...}, with a text as its key')
+    return {pair["key"]: pair["value"] for pair in pairs}
 
 
 def _checked_metadata(metadata: Mapping[str, str]) -> Mapping[str, str]:

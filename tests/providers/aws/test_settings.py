@@ -56,6 +56,13 @@ class TestSettings:
     def test_can_ask_for_passwords(self, more: dict[str, Any]) -> None:
         Settings.model_validate(LEAST | WINDOWS | more | {"ssh_private_key": pem(PRIVATE_KEY)})
 
+    @pytest.mark.parametrize("more", [{"ssh_private_key": "never-shown"}, {"spot_max_price_usd_per_hour": 1}])
+    def test_show_no_secret_when_they_are_refused(self, more: dict[str, Any]) -> None:
+        keys = {"access_key_id": "never-shown", "secret_access_key": "never-shown"}
+        with pytest.raises(ValidationError) as refused:
+            Settings.model_validate(LEAST | more | keys)
+        assert "never-shown" not in str(refused.value)
+
     def test_show_no_secret(self) -> None:
         secrets = {"access_key_id": "AKIAEXAMPLE", "secret_access_key": "wJalrX", "ssh_private_key": pem(PRIVATE_KEY)}
         shown = repr(Settings.model_validate(LEAST | secrets))

@@ -225,6 +225,11 @@ class TestSettings:
     def test_spot_vms_are_known_from_the_override_too(self, given: Any, expected: bool) -> None:
         assert AzureProvider(settings(**given), OURS).capabilities().interruptible is expected
 
+    def test_they_show_no_secret_when_they_are_refused(self) -> None:
+        with pytest.raises(ValidationError) as refused:
+            settings(secure_boot=True, os_password="never-shown")
+        assert "never-shown" not in str(refused.value)
+
     def test_places_are_sizes_by_zones_in_order(self) -> None:
         made = settings(vm_sizes=["big", "small"], availability_zones=["2", "1"])
         assert list(made.places) == ["big/zone-2", "big/zone-1", "small/zone-2", "small/zone-1"]

@@ -90,6 +90,7 @@ class TestLabelsAndMetadata:
     @pytest.mark.parametrize(
         ("metadata", "said"),
         [
+            ([{"key": ["a"], "value": "b"}], "each entry of a list"),
             ({"startup-script": "x"}, "where the startup script goes"),
             ({"windows-startup-script-ps1": "x"}, "where the startup script goes"),
             ({"no blank": "x"}, "keys are up to"),
