@@ -63,7 +63,7 @@ class ScalingActivities:
             ledger.lock_caps(tx, autoscale)
             sessions.assign_waiting(tx, autoscale.pool, at)
             if request.pause_because is not None:
-                scaling.set_paused(tx, autoscale.name, request.pause_because)
+                scaling.set_paused(tx, autoscale.name, request.pause_because or "no reason given")
             elif request.resume:
                 scaling.set_paused(tx, autoscale.name, None)
             snapshot = scaling.take_snapshot(tx, autoscale.name, at)

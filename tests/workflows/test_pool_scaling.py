@@ -239,6 +239,17 @@ class TestPause:
             assert (await last_decision(loop)).paused == "the cloud is being rebuilt"
             assert not poolwright.servers()
 
+    async def test_one_without_a_reason_is_shown_as_one_too(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(skipping, tmp_path, sticky=True, **ALL_READY) as poolwright:
+            await begun(poolwright)
+            await poolwright.signals.pause("demo", "")
+            await poolwright.soon(lambda: self._pause(poolwright) is not None)
+            assert self._pause(poolwright) == "no reason given"
+            await poolwright.signals.resume("demo")
+            await poolwright.soon(lambda: self._pause(poolwright) is None)
+
     async def test_the_last_wish_counts(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
         async with scene(skipping, tmp_path, sticky=True, working=False, **ALL_READY) as poolwright:
             await poolwright.loop()
