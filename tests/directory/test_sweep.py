@@ -1,6 +1,6 @@
 """Records that outlived their servers are found wherever they are, and deleted as the sweep's rule says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,15 +39,17 @@ def carry_out(plan: SweepPlan, found: Sequence[Thing]) -> None:
 @pytest.fixture
 def marks(
     site: Site, directory: ComputerDirectory, new_mark: Callable[[], OwnerMark], hostname: str
-) -> Sequence[OwnerMark]:
-    """Marks of four records, each with an object below it, one of them moved to another OU."""
+) -> Iterator[Sequence[OwnerMark]]:
+    """Marks of four records, each with an object below it, one of them moved to another OU. None is left behind."""
     marks = [new_mark() for _ in range(4)]
     for number, mark in enumerate(marks):
         record = directory.create_or_reset(mark, f"{hostname}-{number}", site.ou)
         site.administrator.add_child(record.dn, "SCP")
         if number == 3:
             site.administrator.move(record.dn, site.difficult_ou)
-    return marks
+    yield marks
+    for mark in marks:
+        directory.delete(mark, None, recursive=True)
 
 
 class TestSweeping:
