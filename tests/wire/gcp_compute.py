@@ -330,7 +330,7 @@ class ComputeEngine:
             )
         ]
         start = int(request.parameter("pageToken") or 0)
-        page: Body = {"items": found[start : start + self.page_size]}
+        page: Body = {"id": "1", "items": found[start : start + self.page_size]}
         return {**page, "nextPageToken": str(start + self.page_size)} if len(found) > start + self.page_size else page
 
     def _operation(self, zone: str, kind: str, target: str, request_id: str | None = None) -> Body:

@@ -54,6 +54,8 @@ class Compute:
                 return None
             # The same answer is given for a project that is gone or not seen: nothing is known of the VM then.
             raise Transient(f"{error}, so nothing is known of {name}") from None
+        if found.name != name:
+            raise Transient(f"reading {name} in {zone} got something else, so it is not Google's; it is tried again")
         return cast("compute_v1.Instance", found)
 
     def instances(self, controller_id: str, server_id: str | None = None) -> list[compute_v1.Instance]:
@@ -129,7 +131,11 @@ class Compute:
 
     def _page(self, doing: str, client: type[Any], method: str, request: Any) -> Any:
         # A pager would fetch its later pages by itself, past the pace and the error table.
-        return next(iter(self.call(doing, client, method, request).pages))
+        page = next(iter(self.call(doing, client, method, request).pages))
+        if not (page.kind or page.id):
+            # What some gateway says in JSON becomes an empty list, which would prove that everything is gone.
+            raise Transient(f"{doing} got a list that does not say of what, so it is not Google's; it is tried again")
+        return page
 
     def _client(self, kind: type[Client]) -> Client:
         clients: dict[type[Any], Any] = vars(self._own).setdefault("clients", {})

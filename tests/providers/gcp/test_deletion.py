@@ -1,5 +1,6 @@
 """Deleting on Compute Engine: everything, and nothing else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from tests.conformance.specs import OURS, THEIRS, mark_of, spec_of
 from tests.wire.gcp_answers import refusal
 from tests.wire.gcp_compute import ZONES
 from tests.wire.gcp_rig import Rig
-from tests.wire.server import Request
+from tests.wire.server import Request, Response
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +26,22 @@ def a_disk(name: str, zone: str, server_id: str, controller_id: str = OURS, **mo
 
 def is_deletion(request: Request) -> bool:
     return request.method == "DELETE"
+
+
+class TestPagesThatAreNotGoogles:
+    @pytest.mark.parametrize("page", [Response(200, []), Response(200, {"message": "Blocked"})])
+    def test_prove_nothing(self, rig: Rig, gcp: GCPProvider, page: Response) -> None:
+        made = gcp.create(spec_of("a"))
+        calls: list[Callable[[], object]] = [
+            gcp.list_owned,
+            lambda: gcp.get(made.reference),
+            lambda: gcp.find(mark_of("a")),
+            lambda: gcp.delete(mark_of("a"), made.reference),
+            lambda: gcp.delete(mark_of("a"), None),
+        ]
+        for call in calls:
+            with rig.server.fault(page), pytest.raises(Transient):
+                call()
 
 
 class TestDisks:
