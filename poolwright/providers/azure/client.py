@@ -134,10 +134,10 @@ class Client:
     def list_all(self, path: str, api_version: str, **query: str) -> list[Resource]:
         """What Azure lists at this path, on all its pages. Raises the SDK's errors."""
         page = self.look_up(path, api_version, **query)
-        found: list[Resource] = page.get("value") or []
+        found = _listed(page)
         while next_page := page.get("nextLink"):
             page = self._asked(HttpRequest("GET", next_page))
-            found += page.get("value") or []
+            found += _listed(page)
         return found
 
     def _asked(self, request: HttpRequest) -> Any:
@@ -159,7 +159,10 @@ class Client:
     def _read(self, call: Callable[[], _SdkModel]) -> Resource | None:
         try:
             with self._call(Kind.READ):
-                return call().as_dict()
+                found = call().as_dict()
+                if "id" not in found:
+                    raise DecodeError("the answer is no resource, so it is not Azure's")
+                return found
         except HttpResponseError as error:
             told = trouble(error)
             if told.fault is Fault.MISSING or told.code == _NO_PARENT:
@@ -177,3 +180,11 @@ class Client:
         except HttpResponseError as error:
             if trouble(error).fault is not Fault.MISSING:
                 raise
+
+
+def _listed(page: Any) -> list[Resource]:
+    # What some gateway says in JSON would else be an empty list, which proves that everything is gone.
+    if not isinstance(page, dict) or not isinstance(page.get("value"), list):
+        raise DecodeError("the answer is no list, so it is not Azure's")
+    found: list[Resource] = page["value"]
+    return found

@@ -64,6 +64,21 @@ class TestPagesThatAreNotAzures:
         with of_azure, pytest.raises(Transient, match="not JSON"):
             calls[asked]()
 
+    @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "delete"])
+    def test_prove_nothing_in_json_either(self, server: WireServer, opened: Opened, asked: str) -> None:
+        provider = opened()
+        provider.create(spec_of("a"))
+        calls: dict[str, Callable[[], object]] = {
+            "list_owned": provider.list_owned,
+            "get": lambda: provider.get("pw-a"),
+            "find": lambda: provider.find(mark_of("a")),
+            "delete": lambda: provider.delete(mark_of("a"), None),
+        }
+        page = Response(200, {"message": "Blocked"})
+        of_azure = server.fault(page, lambda request: request.path.startswith("/subscriptions/"))
+        with of_azure, pytest.raises(Transient, match="not Azure's"):
+            calls[asked]()
+
 
 class TestTrap4QuotaLooksLikeAlreadyExists:
     def test_a_409_for_want_of_quota_is_a_quota(self, server: WireServer, opened: Opened) -> None:
