@@ -58,7 +58,11 @@ class ServerLifecycle:
     @workflow.signal(description="Take no new session; go when empty. The input is the reason")
     def drain(self, reason: str = "an operator asked for it", kind: str = DrainReason.OPERATOR.value) -> None:
         """Take no new session, and go when the last one has ended."""
-        self._ask_to_drain(reason, DrainReason(kind) if kind in list(DrainReason) else DrainReason.OPERATOR)
+        # With `kind` left out, what the Web UI sends comes as it is, of whatever type.
+        self._ask_to_drain(
+            str(reason).strip() or "an operator asked for it",
+            DrainReason(kind) if kind in list(DrainReason) else DrainReason.OPERATOR,
+        )
 
     @workflow.signal(description="Take sessions again")
     def undrain(self, reason: str = "an operator asked for it") -> None:
@@ -242,7 +246,7 @@ class ServerLifecycle:
             if self._drain is None:
                 self._undrain = None
                 await self._continue_as_new()
-            elif drained_because := await self._drained():
+            elif (drained_because := await self._drained()) is not None:
                 return drained_because
 
     async def _continue_as_new(self) -> None:

@@ -22,6 +22,16 @@ class TestDrain:
             await poolwright.until_state(server, ServerState.DELETED)
             assert "the image is old; no session is left" in poolwright.reasons(server)
 
+    @pytest.mark.parametrize("reason", ["", " ", 5, {"why": "typing"}])
+    async def test_whatever_the_web_ui_sends_as_the_reason_the_server_goes(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, reason: object
+    ) -> None:
+        async with scene(skipping, tmp_path, sticky=True) as poolwright:
+            server = await poolwright.running()
+            handle = skipping.client.get_workflow_handle(f"server-{server.id}")
+            await handle.signal("drain", reason)
+            await poolwright.until_state(server, ServerState.DELETED)
+
     async def test_it_waits_for_every_session_and_goes_with_the_last(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
