@@ -56,13 +56,16 @@ class FileSealer(Sealer):
         """Makes the file if it is missing. Raises `KeyProblem`."""
         self._file = key_file
         super().__init__(load_keys(key_file))
-        self._read_at = key_file.stat().st_mtime_ns
+        # Of which file these keys are is not known: it may have been replaced since. The first use reads it again.
+        self._version: tuple[int, int] | None = None
 
     @property
     def _ring(self) -> MultiFernet:
-        changed_at = self._file.stat().st_mtime_ns
-        if changed_at != self._read_at:
-            self._keys, self._read_at = _ring_of(load_keys(self._file)), changed_at
+        # Looked at before it is read: replaced in between, it is read once more rather than never.
+        now = self._file.stat()
+        version = (now.st_ino, now.st_mtime_ns)
+        if version != self._version:
+            self._keys, self._version = _ring_of(load_keys(self._file)), version
         return self._keys
 
 

@@ -65,6 +65,10 @@ class TestVerifying:
         token = mint(KEY, "c1", "s1", 1, utc_now() - LIFETIME + timedelta(minutes=5)).get_secret_value()
         assert verify(KEY, "c1", token) == "s1"
 
+    def test_one_of_a_machine_whose_clock_is_ahead_of_ours_is_good(self) -> None:
+        for ahead in (timedelta(seconds=2), timedelta(hours=1)):
+            assert verify(KEY, "c1", mint(KEY, "c1", "s1", 1, utc_now() + ahead).get_secret_value()) == "s1"
+
     @pytest.mark.parametrize(
         "changes",
         [

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
+from poolwright.store import sealing
 from poolwright.store.engine import Store, open_store
 from poolwright.store.installation import upgrade
 from poolwright.store.sealing import FileSealer, KeyProblem, Sealer, load_keys, new_key, write_keys
@@ -72,6 +73,39 @@ class TestSealer:
         sealed = Sealer([new_key()]).seal("a/b", WORD)
         with pytest.raises(KeyProblem, match="the secret a/b was sealed with another key"):
             Sealer([new_key()]).reseal("a/b", sealed)
+
+
+class TestFileSealer:
+    """It follows its key file, whenever that is replaced."""
+
+    @pytest.mark.parametrize("reading", [1, 2], ids=["at its start", "at its first use"])
+    def test_a_file_that_is_replaced_just_after_it_was_read_is_read_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reading: int
+    ) -> None:
+        file = tmp_path / "secrets.key"
+        (old,), new = load_keys(file), new_key()
+        readings: list[list[str]] = []
+
+        def read_and_replace(key_file: Path) -> list[str]:
+            keys = load_keys(key_file)
+            readings.append(keys)
+            if len(readings) == reading:
+                write_keys(key_file, [new])
+            return keys
+
+        monkeypatch.setattr(sealing, "load_keys", read_and_replace)
+        sealer = FileSealer(file)
+        sealer.seal("a/b", WORD)
+        assert readings[0] == [old]
+        assert Sealer([new]).open("a/b", sealer.seal("a/b", WORD)) == WORD
+
+    def test_a_file_that_stays_is_not_read_for_each_secret(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sealer = FileSealer(tmp_path / "secrets.key")
+        sealer.seal("a/b", WORD)
+        monkeypatch.delattr(sealing, "load_keys")
+        sealer.seal("a/b", WORD)
 
 
 class TestStoredSecrets:
