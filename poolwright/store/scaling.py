@@ -117,7 +117,7 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
         paused=memory.paused_because if memory else None,
         servers=pool_servers(session, autoscale.pool, now),
         waiting=waiting_sessions(session, autoscale.pool),
-        staging=staging_needs(session, autoscale, declared),
+        staging=staging_needs(session, autoscale, declared, now),
         providers=providers,
         siblings=_siblings(session, autoscale, declared, now),
         failures=_failures(memory),

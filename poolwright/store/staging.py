@@ -1,6 +1,7 @@
 """Staged sessions: started before anyone asks, handed to whoever asks for just that, thrown away when they are old."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -19,31 +20,52 @@ from poolwright.store.pool_views import placement_rules, pool_servers
 from poolwright.store.tables import DocumentRow, ServerRow, SessionRow
 
 
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """A staging config with what its sessions run."""
+
+    staging: Staging
+    workspace: Workspace
+    workspace_changed_at: datetime
+
+
 def staging_needs(
-    tx: Transaction, autoscale: ServerAutoscale | DockerAgentAutoscale, declared: Sequence[DocumentRow]
+    tx: Transaction,
+    autoscale: ServerAutoscale | DockerAgentAutoscale,
+    declared: Sequence[DocumentRow],
+    now: datetime,
 ) -> tuple[StagingNeed, ...]:
-    """What the staging configs that this autoscale config serves still lack. `declared`: the pool's configs."""
+    """What the staging configs that this autoscale config serves now still lack. `declared`: the pool's configs.
+
+    One autoscale config at most serves a staging config at any moment, whichever of them asks.
+    """
     needs = []
-    for staging, workspace in _configs(tx, declared):
-        if _served_by(staging, declared) == autoscale.name:
-            missing = max(0, staging.desired_sessions - len(_staged(tx, staging.name)))
-            needs.append(StagingNeed(staging=staging.name, size=_size(workspace), missing=missing))
+    for one in _staging_configs(tx, declared):
+        if _served_by(one.staging, declared, now) == autoscale.name:
+            missing = max(0, one.staging.desired_sessions - len(_staged(tx, one.staging.name)))
+            needs.append(StagingNeed(staging=one.staging.name, size=_size(one.workspace), missing=missing))
     return tuple(needs)
 
 
 def drop_stale(tx: Transaction, pool: str, now: datetime) -> None:
-    """End staged sessions that nobody may get any more: too old, of another kind than their config wants now, asleep
-    with their autoscale config, or on a server that takes no more sessions.
+    """End staged sessions that nobody may get any more: too old, of another kind than their config wants now, of a
+    workspace that has changed, or on a server that takes no more sessions or whose autoscale config sleeps.
 
     Call with the pool locked, before the queue is served.
     """
     declared = documents.rows_of_pool(tx, pool)
-    for staging, _ in _configs(tx, declared):
-        staged = _staged(tx, staging.name)
-        asleep = _asleep(tx, _served_by(staging, declared), now) if staged else None
+    for one in _staging_configs(tx, declared):
+        staged = _staged(tx, one.staging.name)
         servers = _servers_of(tx, staged)
+        asleep = _asleep_of_servers(servers.values(), declared, now)
         for row in staged:
-            stale = asleep or _too_old(row, staging, now) or _unusable(row, staging, servers[row.server_id])
+            server = servers[row.server_id]
+            stale = (
+                asleep.get(server.autoscale)
+                or _too_old(row, one.staging, now)
+                or _unusable(row, one.staging, server)
+                or _outdated(row, one)
+            )
             if stale is not None:
                 _end(row, stale, now)
     tx.flush()
@@ -55,19 +77,22 @@ def tend_staging(tx: Transaction, pool: str, now: datetime) -> None:
     Call with the pool locked, after the queue was served: people who ask come before sessions for nobody.
     """
     declared = documents.rows_of_pool(tx, pool)
-    for staging, workspace in _configs(tx, declared):
-        staged = _staged(tx, staging.name)
-        wanted = staging.desired_sessions
+    for one in _staging_configs(tx, declared):
+        staged = _staged(tx, one.staging.name)
+        wanted = one.staging.desired_sessions
         for row in staged[wanted:]:
-            _end(row, f"staging {staging.name} wants {wanted} session(s) now", now)
+            _end(row, f"staging {one.staging.name} wants {wanted} session(s) now", now)
         tx.flush()
         missing = wanted - len(staged)
-        if missing > 0 and _asleep(tx, _served_by(staging, declared), now) is None:
-            _refill(tx, staging, workspace, missing, now)
+        if missing > 0:
+            _refill(tx, one, missing, now)
 
 
 def take_staged(tx: Transaction, row: SessionRow, now: datetime) -> bool:
-    """Give the queued session the place of a staged one with its workspace, zone and permissions. False: none fits."""
+    """Give the queued session the place of a staged one with its workspace, zone and permissions. False: none fits.
+
+    The zone that its workspace is pinned to goes before the one that the person asked for.
+    """
     if row.workspace is None:
         return False
     wanted = row.permissions or StagingPermissions().model_dump(mode="json")
@@ -76,8 +101,12 @@ def take_staged(tx: Transaction, row: SessionRow, now: datetime) -> bool:
         SessionRow.state == SessionState.STAGED,
         SessionRow.workspace == row.workspace,
     )
-    for staged in tx.scalars(query.order_by(SessionRow.requested_at, SessionRow.id)):
-        if (row.zone is None or row.zone == staged.zone) and staged.permissions == wanted:
+    ready = tx.scalars(query.order_by(SessionRow.requested_at, SessionRow.id)).all()
+    if not ready:
+        return False
+    zone = _workspace(documents.get_row(tx, "workspace", row.workspace)).zone or row.zone
+    for staged in ready:
+        if zone in (None, staged.zone) and staged.permissions == wanted:
             row.state, row.server_id, row.assigned_at = SessionState.ASSIGNED, staged.server_id, now
             row.waits_because = None
             _end(staged, f"handed over to session {row.id}", now)
@@ -86,7 +115,9 @@ def take_staged(tx: Transaction, row: SessionRow, now: datetime) -> bool:
     return False
 
 
-def _refill(tx: Transaction, staging: Staging, workspace: Workspace, missing: int, now: datetime) -> None:
+def _refill(tx: Transaction, declared: _Declared, missing: int, now: datetime) -> None:
+    staging, workspace = declared.staging, declared.workspace
+    # Agents whose config sleeps are among them, but accept nothing.
     servers = [
         server
         for server in pool_servers(tx, staging.pool, now, only_running=True)
@@ -117,7 +148,8 @@ def _refill(tx: Transaction, staging: Staging, workspace: Workspace, missing: in
                 workspace=workspace.name,
                 zone=staging.zone,
                 requested_at=now,
-                assigned_at=now,
+                # A clock that is behind the one of whoever changed the workspace must not make it look outdated.
+                assigned_at=max(now, declared.workspace_changed_at),
                 staging=staging.name,
                 permissions=staging.permissions.model_dump(mode="json"),
             )
@@ -125,15 +157,20 @@ def _refill(tx: Transaction, staging: Staging, workspace: Workspace, missing: in
     tx.flush()
 
 
-def _configs(tx: Transaction, declared: Sequence[DocumentRow]) -> Iterator[tuple[Staging, Workspace]]:
+def _staging_configs(tx: Transaction, declared: Sequence[DocumentRow]) -> Iterator[_Declared]:
     for row in declared:
         if row.kind != "staging":
             continue
         staging = documents.load_without_secrets(row)
         assert isinstance(staging, Staging)
-        workspace = documents.load_without_secrets(documents.get_row(tx, "workspace", staging.workspace))
-        assert isinstance(workspace, Workspace)
-        yield staging, workspace
+        workspace = documents.get_row(tx, "workspace", staging.workspace)
+        yield _Declared(staging, _workspace(workspace), workspace.updated_at)
+
+
+def _workspace(row: DocumentRow) -> Workspace:
+    workspace = documents.load_without_secrets(row)
+    assert isinstance(workspace, Workspace)
+    return workspace
 
 
 def _staged(tx: Transaction, staging: str) -> list[SessionRow]:
@@ -148,6 +185,15 @@ def _servers_of(tx: Transaction, staged: Sequence[SessionRow]) -> Mapping[str | 
     return {server.id: server for server in tx.scalars(select(ServerRow).where(ServerRow.id.in_(ids)))}
 
 
+def _asleep_of_servers(
+    servers: Iterable[ServerRow], declared: Sequence[DocumentRow], now: datetime
+) -> Mapping[str | None, str]:
+    """Autoscale configs of these servers that sleep, and why. Static servers have none, so that they never sleep."""
+    named = {server.autoscale for server in servers}
+    reasons = ((row.name, _asleep(row, now)) for row in declared if row.kind == "autoscale" and row.name in named)
+    return {name: reason for name, reason in reasons if reason is not None}
+
+
 def _too_old(row: SessionRow, staging: Staging, now: datetime) -> str | None:
     if row.requested_at + timedelta(seconds=staging.expiration_seconds) > now:
         return None
@@ -157,32 +203,41 @@ def _too_old(row: SessionRow, staging: Staging, now: datetime) -> str | None:
 def _unusable(row: SessionRow, staging: Staging, server: ServerRow) -> str | None:
     if server.state != ServerState.RUNNING:
         return f"its server is {server.state}"
-    wanted = (staging.workspace, staging.zone, staging.permissions.model_dump(mode="json"))
-    if (row.workspace, row.zone, row.permissions) == wanted and staging.autoscale in (None, server.autoscale):
+    wanted = (staging.pool, staging.workspace, staging.zone, staging.permissions.model_dump(mode="json"))
+    fits = (row.pool, row.workspace, row.zone, row.permissions) == wanted
+    if fits and staging.autoscale in (None, server.autoscale):
         return None
     return f"staging {staging.name} wants another kind of session now"
 
 
-def _served_by(staging: Staging, declared: Sequence[DocumentRow]) -> str | None:
-    """The one autoscale config that makes room for it: its own, or the first of its pool and zone."""
-    if staging.autoscale is not None:
-        return staging.autoscale
-    return next(
-        (row.name for row in declared if row.kind == "autoscale" and row.body["zone"] == staging.zone),
-        None,
-    )
-
-
-def _asleep(tx: Transaction, name: str | None, now: datetime) -> str | None:
-    """Why what this autoscale config makes room for must have no sessions now, or None."""
-    if name is None:
+def _outdated(row: SessionRow, declared: _Declared) -> str | None:
+    # Any change counts: only the zone of a workspace leaves its containers as they are, and that rarely changes.
+    if row.assigned_at is None or row.assigned_at >= declared.workspace_changed_at:
         return None
-    config = documents.load_without_secrets(documents.get_row(tx, "autoscale", name))
+    return f"the workspace {declared.workspace.name} was changed after it was started: it is made again"
+
+
+def _served_by(staging: Staging, declared: Sequence[DocumentRow], now: datetime) -> str | None:
+    """The one autoscale config that makes room for it now: its own, or the first of its pool and zone that is awake."""
+    able = [
+        row
+        for row in declared
+        if row.kind == "autoscale" and (staging.autoscale or row.name) == row.name and row.body["zone"] == staging.zone
+    ]
+    # One that observes makes no agents, so it comes after all that act. Where it is alone it still serves, so that its
+    # record tells what it would make. Sorting keeps the order of names, which is the same for whichever config asks.
+    able.sort(key=lambda row: bool(row.body.get("observe", False)))
+    return next((row.name for row in able if _asleep(row, now) is None), None)
+
+
+def _asleep(autoscale: DocumentRow, now: datetime) -> str | None:
+    """Why the agents of this autoscale config may have no staged sessions now, or None."""
+    config = documents.load_without_secrets(autoscale)
     assert isinstance(config, ServerAutoscale | DockerAgentAutoscale)
     if not config.enabled:
-        return f"the autoscale config {name} is disabled"
+        return f"the autoscale config {config.name} is disabled"
     state = active_at(config.schedules, now)
-    return None if state.active else f"the autoscale config {name} is not active: {state.reason}"
+    return None if state.active else f"the autoscale config {config.name} is not active: {state.reason}"
 
 
 def _end(row: SessionRow, reason: str, now: datetime) -> None:

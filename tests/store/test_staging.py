@@ -1,7 +1,7 @@
 """Staged sessions: made where there is room, handed to whoever asks for just that, thrown away when they are stale."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from poolwright.domain.scaling import StagingNeed
 from poolwright.domain.servers import Session, SessionState, Size
 from poolwright.domain.states import ServerState
-from poolwright.store import scaling, sessions
+from poolwright.store import documents, scaling, sessions
 from poolwright.store.engine import Store
 from tests.installations import save
 from tests.store.scenes import AGENTS, AUTOSCALE, NOW, again, agent_pool, end, move, request, running
@@ -45,6 +45,16 @@ def ends(store: Store) -> list[str | None]:
 
 def configure_agents(store: Store, **changes: Any) -> None:
     save(store, "autoscale", "demo", {**AUTOSCALE, **AGENTS, **changes})
+
+
+def change_desk(store: Store, at: datetime, **changes: Any) -> None:
+    """Apply the workspace `desk` with these settings, by a clock that shows `at`."""
+    body = {"name": "desk", "image": "registry.example/desk:1", "cores": 1, "memory_mib": 1024, **changes}
+    with store.write() as tx:
+        revision = documents.next_revision(tx)
+        documents.save_document(
+            tx, kind="workspace", name="desk", body=body, facts={}, revision=revision, reshapes=False, now=at
+        )
 
 
 class TestRefilling:
@@ -138,6 +148,14 @@ class TestHandingOver:
         request(store, workspace="desk", permissions={"microphone": True})
         assert str(again(store, waiting).end_reason).startswith("handed over")
 
+    def test_the_zone_that_its_workspace_is_pinned_to_goes_before_the_one_asked_for(self, store: Store) -> None:
+        change_desk(store, NOW, zone="here")
+        tend(store)
+        before = {one.id for one in staged(store)}
+        session = request(store, workspace="desk", zone="there")
+        assert f"handed over to session {session.id}" in ends(store)
+        assert len(before & {one.id for one in staged(store)}) == 1
+
     def test_on_a_full_agent_the_staged_ones_are_room(self, store: Store) -> None:
         stage(store, desired=4)
         tend(store)
@@ -198,6 +216,43 @@ class TestThrowingAway:
         tend(store)
         assert staged(store) == []
 
+    @pytest.mark.parametrize("change", [{"image": "registry.example/desk:2"}, {"memory_mib": 2048}])
+    def test_its_workspace_has_changed_since(self, store: Store, change: dict[str, Any]) -> None:
+        agent_pool(store)
+        change_desk(store, NOW)
+        stage(store, desired=2)
+        running(store)
+        outdated = staged(store)
+        change_desk(store, NOW + timedelta(minutes=1), **change)
+        tend(store, timedelta(minutes=1))
+        renewed = staged(store)
+        assert len(renewed) == 2
+        assert not {one.id for one in outdated} & {one.id for one in renewed}
+        assert ends(store) == ["the workspace desk was changed after it was started: it is made again"] * 2
+        tend(store, timedelta(minutes=2))
+        assert staged(store) == renewed
+
+    def test_nobody_gets_one_of_an_older_image(self, store: Store) -> None:
+        agent_pool(store)
+        change_desk(store, NOW)
+        stage(store, desired=1)
+        running(store)
+        change_desk(store, NOW + timedelta(minutes=1), image="registry.example/desk:2")
+        request(store, workspace="desk", at=NOW + timedelta(minutes=1))
+        assert ends(store) == ["the workspace desk was changed after it was started: it is made again"]
+
+    def test_one_of_the_newest_image_stays_although_the_clock_of_the_apply_is_ahead(self, store: Store) -> None:
+        agent_pool(store)
+        change_desk(store, NOW + timedelta(hours=1), image="registry.example/desk:2")
+        stage(store)
+        running(store)
+        before = staged(store)
+        tend(store, timedelta(minutes=1))
+        assert staged(store) == before
+        change_desk(store, NOW + timedelta(hours=1, minutes=1), image="registry.example/desk:3")
+        tend(store, timedelta(minutes=2))
+        assert len(ends(store)) == 2
+
     @pytest.mark.parametrize(
         ("change", "reason"),
         [
@@ -232,6 +287,26 @@ class TestThrowingAway:
         assert staged(store) == []
         assert ends(store) == ["its server is draining"] * 2
         assert request(store, workspace="desk").state is QUEUED
+
+    def test_its_config_and_its_workspace_changed_together(self, store: Store) -> None:
+        agent_pool(store)
+        change_desk(store, NOW)
+        stage(store)
+        running(store)
+        change_desk(store, NOW + timedelta(minutes=1), image="registry.example/desk:2")
+        stage(store, permissions={"microphone": True})
+        tend(store, timedelta(minutes=1))
+        assert ends(store) == ["staging ready wants another kind of session now"] * 2
+
+    def test_its_config_fills_another_pool_now(self, store: Store) -> None:
+        agent_pool(store)
+        stage(store)
+        running(store)
+        save(store, "pool", "elsewhere", {"type": "docker_agent"})
+        stage(store, pool="elsewhere")
+        with store.write() as tx:
+            sessions.assign_waiting(tx, "elsewhere", NOW)
+        assert ends(store) == ["staging ready wants another kind of session now"] * 2
 
     @pytest.mark.parametrize(
         "change",
