@@ -14,7 +14,8 @@ from pydantic_core import CoreSchema
 class Model(BaseModel):
     """Frozen pydantic model that forbids unknown keys. Durations and sizes carry their unit in the field's name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # pydantic quotes all of what it refuses: a token that stands beside a key that is misspelt, too.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /) -> JsonSchemaValue:
