@@ -11,6 +11,7 @@ from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 from poolwright.providers.base import VMSpec
 from poolwright.providers.errors import InvalidSettings
+from poolwright.providers.override_secrets import revealed
 
 Path = tuple[str, ...]
 
@@ -20,11 +21,11 @@ def overridden(
 ) -> dict[str, Any]:
     """The request with the override merged over it, both left as they are.
 
-    Keys of the override replace, `null` removes, objects are merged, lists are replaced whole. `protected` are the
-    paths of what Poolwright finds the VM by or hands to it (name, owner mark, user data). Raises `InvalidSettings` when
-    the override would change one of these.
+    Keys of the override replace, `null` removes, objects are merged, lists are replaced whole; its secrets are plain
+    text in the request. `protected` are the paths of what Poolwright finds the VM by or hands to it (name, owner mark,
+    user data). Raises `InvalidSettings` when the override would change one of these.
     """
-    merged: dict[str, Any] = merge(copy.deepcopy(dict(request)), copy.deepcopy(dict(override)))
+    merged: dict[str, Any] = merge(copy.deepcopy(dict(request)), revealed(copy.deepcopy(dict(override))))
     for path in protected:
         if _at(merged, path) != _at(request, path):
             raise InvalidSettings(

@@ -83,8 +83,11 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 
 
 def _field_change(path: Path, old: Mapping[Path, Any], new: Mapping[Path, Any]) -> FieldChange:
-    before = _text(old[path]) if path in old else None
-    after = _text(new[path]) if path in new else None
+    # What is a secret on one side was one all along, whatever it was stored as.
+    is_secret = any(isinstance(values.get(path), SecretStr) for values in (old, new))
+    before, after = (
+        None if path not in values else HIDDEN if is_secret else _text(values[path]) for values in (old, new)
+    )
     if isinstance(old.get(path), str) and isinstance(new.get(path), str) and "lines" in f"{before}{after}":
         after = f"{after}, {_changed_lines(old[path], new[path])} of them changed"
     return FieldChange(key=key_text(path) or "", before=before, after=after)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, SecretStr
 
+from poolwright.providers.override_secrets import SecretKeys
 from starter.configuration.problems import Path
 
 Types = tuple[Any, ...]
@@ -39,6 +40,9 @@ def _in_mapping(types: Types, value: Mapping[Any, Any], path: Path) -> Iterator[
         for name, field in model.model_fields.items():
             if name in value:
                 yield from known_places(field.annotation, value[name], (*path, name))
+                for keys in (one for one in field.metadata if isinstance(one, SecretKeys)):
+                    secrets = keys.places(value[name], (*path, name))
+                    yield from ((inner, (SecretStr,), secret) for inner, secret in secrets)
     for one in types:
         if _is_generic(one, Mapping):
             for key, item in value.items():

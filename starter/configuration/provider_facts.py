@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import SecretStr
-
 from poolwright.domain.resources import VMProviderConfig
 from poolwright.providers.errors import ProviderError
+from poolwright.providers.override_secrets import revealed
 from poolwright.providers.registry import ProviderNotInstalled, open_provider
 from starter.configuration.checked import Checked
 from starter.configuration.problems import Problem, shown
@@ -17,7 +16,7 @@ def provider_facts(
 ) -> tuple[Mapping[str, Any], list[Problem]]:
     """The provider's places and what it can do; empty when it cannot be opened, and why."""
     try:
-        provider = open_provider(config.provider, _revealed(config.settings), controller)
+        provider = open_provider(config.provider, revealed(config.settings), controller)
         places, capabilities = list(provider.places()), provider.capabilities()
     except ProviderNotInstalled as error:
         return {}, [document.declared.problem(("provider",), str(error), "", shown(config.provider))]
@@ -26,13 +25,3 @@ def provider_facts(
     # A worker asks the provider itself whether an address is there at creation: it is no fact of the configuration.
     found = capabilities.model_dump(mode="json", exclude_defaults=True, exclude={"address_at_creation"})
     return {"places": places, **found}, []
-
-
-def _revealed(value: Any) -> Any:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    if isinstance(value, Mapping):
-        return {key: _revealed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_revealed(item) for item in value]
-    return value

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from poolwright.providers.azure.marks import OWNER_TAG, PLACE_TAG, PROTECTED_TAGS, marked_name
-from poolwright.providers.azure.settings import SecurityType, Settings
+from poolwright.providers.azure.settings import SECRETS, SecurityType, Settings
 from poolwright.providers.base import VMSpec
 from poolwright.providers.errors import InvalidSettings
 from poolwright.providers.overrides import overridden
@@ -18,7 +18,6 @@ _LONGEST_WINDOWS_HOSTNAME: Final = 15
 _LONGEST_HOSTNAME: Final = 64
 _NETWORK_API: Final = "2022-11-01"
 """The newest version of the network API that Azure makes interfaces with as part of a VM."""
-_MASK: Final = "**********"
 _PROTECTED: Final = (
     *(("tags", tag) for tag in PROTECTED_TAGS),
     ("name",),
@@ -67,11 +66,12 @@ def vm_request(spec: VMSpec, settings: Settings) -> dict[str, Any]:
 
 
 def shown(request: Mapping[str, Any], spec: VMSpec) -> dict[str, Any]:
-    """The request for people: without the password, and with the startup script as it was given."""
-    sent = request["properties"].get("osProfile") or {}
-    legible = {"adminPassword": _MASK, "customData": spec.startup_script.get_secret_value()}
-    profile = {key: value for key, value in legible.items() if key in sent}
-    return overridden(request, {"properties": {"osProfile": profile}} if profile else {})
+    """The request for people: without its secrets, and with the startup script as it was given."""
+    masked: dict[str, Any] = SECRETS.masked(request)
+    if "customData" not in (masked["properties"].get("osProfile") or {}):
+        return masked
+    script = spec.startup_script.get_secret_value()
+    return overridden(masked, {"properties": {"osProfile": {"customData": script}}})
 
 
 def _refuse_hostname(hostname: str, settings: Settings) -> None:

@@ -7,10 +7,14 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, JsonValue, SecretStr, StringConstraints, model_validator
 
 from poolwright.domain.base import Model
+from poolwright.providers.override_secrets import SecretKeys
 from poolwright.vendors.azure import Account
 
 MOST_TAGS: Final = 40
 """Azure takes 50; the rest is for the owner mark and for labels."""
+
+SECRETS: Final = SecretKeys("adminPassword", "content")
+"""The administrator's password, and answer files of Windows (`additionalUnattendContent`), which hold passwords too."""
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 ResourceId = Annotated[str, StringConstraints(pattern=r"^/subscriptions/[^/]+/resourceGroups/[^/]+/providers/.+")]
@@ -113,9 +117,10 @@ class Settings(Account):
     """Tags of your own, put on everything that is made."""
     spot: Spot | None = None
     """Make spot VMs. Left out: ordinary ones."""
-    config_override: Mapping[str, JsonValue] = Field(default_factory=dict)
+    config_override: Annotated[Mapping[str, JsonValue], SECRETS] = Field(default_factory=dict)
     """Changes to the body of the request that makes a VM, as a JSON merge patch, such as
-    `{"properties": {"licenseType": "Windows_Client"}}`."""
+    `{"properties": {"licenseType": "Windows_Client"}}`. `adminPassword` and the `content` of answer files are kept like
+    any other secret."""
 
     @model_validator(mode="after")
     def _administrator_can_log_in(self) -> Self:

@@ -17,7 +17,7 @@ from poolwright.providers.gcp.names import (
     mark_labels,
     request_id,
 )
-from poolwright.providers.gcp.settings import SCRIPT_KEYS, Place, Settings
+from poolwright.providers.gcp.settings import SCRIPT_KEYS, SECRETS, Place, Settings
 from poolwright.providers.overrides import overridden
 
 SCRIPT_LIMIT_BYTES: Final = 256 * 1024
@@ -47,8 +47,8 @@ def insert_request(settings: Settings, spec: VMSpec, place: Place, number: int =
 
 
 def shown(request: compute_v1.InsertInstanceRequest) -> dict[str, Any]:
-    """The request's body as it goes over the wire."""
-    body: dict[str, Any] = json_format.MessageToDict(compute_v1.Instance.pb(request.instance_resource))
+    """The request's body as it goes over the wire, but for its secrets."""
+    body: dict[str, Any] = SECRETS.masked(json_format.MessageToDict(compute_v1.Instance.pb(request.instance_resource)))
     return body
 
 

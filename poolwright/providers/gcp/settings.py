@@ -8,12 +8,15 @@ from typing import Annotated, Any, Final, NamedTuple, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from poolwright.domain.base import Model
+from poolwright.providers.override_secrets import SecretKeys
 from poolwright.vendors.gcp import Account
 
 LABEL_PREFIX: Final = "poolwright_"
 """Label keys that begin like this are ours."""
 MOST_LABELS: Final = 60
 """Google allows 64; the rest is for the owner mark."""
+SECRETS: Final = SecretKeys("rawKey", "raw_key", "rsaEncryptedKey", "rsa_encrypted_key")
+"""Keys of one's own that disks, images and snapshots are encrypted with."""
 
 
 class OSType(StrEnum):
@@ -173,8 +176,9 @@ class Settings(Account):
     """GPUs. A VM with some is ended, not moved, when its host is maintained."""
     spot: bool = False
     """Cheaper VMs that Google may take back at any time; a VM that is taken back is deleted."""
-    config_override: Mapping[str, Any] = Field(default_factory=dict)
-    """JSON merge patch on the instance that is created, in the names of Google's REST API."""
+    config_override: Annotated[Mapping[str, Any], SECRETS] = Field(default_factory=dict)
+    """JSON merge patch on the instance that is created, in the names of Google's REST API. Encryption keys of your own
+    (`rawKey`, `rsaEncryptedKey`) are kept like any other secret."""
     calls_per_second: Annotated[float, Field(gt=0)] = 20
     """How fast this worker calls Compute Engine. Projects start with a quota of 1500 calls a minute; all workers and
     programs of the project share it."""

@@ -8,10 +8,8 @@ from poolwright.providers.base import Preview, VMSpec
 from poolwright.providers.errors import InvalidSettings
 from poolwright.providers.overrides import overridden
 from poolwright.providers.proxmox.marks import DELETING_TAG, can_be_marked, description_of, tags_of
-from poolwright.providers.proxmox.settings import Settings
+from poolwright.providers.proxmox.settings import SECRETS, Settings
 
-_MASK: Final = "*" * 10
-_SECRETS: Final = frozenset({"cipassword"})
 # `lock` and `delete` could take the marks away, `digest` would refuse what changed meanwhile, and the rest are not the
 # VM's configuration.
 _PROTECTED: Final = ("name", "description", "tags", "lock", "template", "vmid", "node", "newid", "digest", "revert")
@@ -85,7 +83,7 @@ def preview(settings: Settings, spec: VMSpec) -> Preview:
     target = spec.place or next(iter(settings.target_nodes), None)
     also: dict[str, Any] = {
         "template": {"name": settings.template, "node": settings.template_node},
-        "config": {name: _MASK if name in _SECRETS else value for name, value in configured.items()},
+        "config": SECRETS.masked(configured),
         "startup_script": {
             "directory": settings.script_directory,
             "script": spec.startup_script.get_secret_value(),

@@ -5,10 +5,12 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, PositiveInt, model_validator
 
+from poolwright.providers.override_secrets import SecretKeys
 from poolwright.vendors.proxmox import Account
 
 FIRST_VMID: Final = 100
 LAST_VMID: Final = 999_999_999
+SECRETS: Final = SecretKeys("cipassword")
 
 _ID: Final = r"^[A-Za-z][A-Za-z0-9.\-_]*$"
 _NODE: Final = r"^[A-Za-z0-9]([A-Za-z0-9\-]*[A-Za-z0-9])?$"
@@ -66,9 +68,10 @@ class Settings(Account):
     """What runs in the VMs: `linux` runs startup scripts with bash, `windows` with PowerShell."""
     startup_script_path: Annotated[str, Field(min_length=1), AfterValidator(_one_line)] | None = None
     """Directory in the guest that the startup script is written to. Left out: `/root`, or `C:\\Windows\\Temp`."""
-    config_override: dict[str, Value] = Field(default_factory=dict)
+    config_override: Annotated[dict[str, Value], SECRETS] = Field(default_factory=dict)
     """More parameters of the VM, as Proxmox VE's API names them, merged over ours once the clone is made:
-    `{"sockets": 2, "net0": "virtio,bridge=vmbr1"}`. `null` takes one of ours out."""
+    `{"sockets": 2, "net0": "virtio,bridge=vmbr1"}`. `null` takes one of ours out. `cipassword` is kept like any
+    other secret."""
 
     @property
     def script_directory(self) -> str:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from poolwright.providers.azure.marks import mark_of_part
 from poolwright.providers.azure.provider import AzureProvider
-from poolwright.providers.azure.requests import LARGEST_CUSTOM_DATA_BYTES, vm_request
+from poolwright.providers.azure.requests import LARGEST_CUSTOM_DATA_BYTES, shown, vm_request
 from poolwright.providers.azure.settings import Settings
 from poolwright.providers.errors import InvalidSettings
 from tests.conformance.specs import OURS, THEIRS, mark_of, spec_of
@@ -224,6 +224,20 @@ class TestSettings:
     )
     def test_spot_vms_are_known_from_the_override_too(self, given: Any, expected: bool) -> None:
         assert AzureProvider(settings(**given), OURS).capabilities().interruptible is expected
+
+    def test_secrets_of_an_override_are_sent_and_not_shown(self) -> None:
+        answers = {"passName": "OobeSystem", "componentName": "Microsoft-Windows-Shell-Setup", "content": "never-shown"}
+        profile = {
+            "adminPassword": "never-shown",
+            "windowsConfiguration": {"additionalUnattendContent": [{**answers, "settingName": "AutoLogon"}]},
+        }
+        changed = settings(config_override={"properties": {"osProfile": profile}})
+        spec = spec_of("a", script="#!/bin/bash\n")
+        request = vm_request(spec, changed)
+        assert request["properties"]["osProfile"]["adminPassword"] == "never-shown"
+        seen = shown(request, spec)
+        assert "never-shown" not in f"{changed!r}{seen}"
+        assert seen["properties"]["osProfile"]["customData"] == "#!/bin/bash\n"
 
     def test_they_show_no_secret_when_they_are_refused(self) -> None:
         with pytest.raises(ValidationError) as refused:

@@ -228,6 +228,15 @@ class TestOverride:
         (disk,) = rig.open(config_override=override).preview(spec_of("a")).request["disks"]
         assert disk["initializeParams"]["labels"] == {"poolwright_controller": OURS, "poolwright_server": "a"}
 
+    @pytest.mark.parametrize("key", ["rawKey", "raw_key", "rsaEncryptedKey"])
+    def test_encryption_keys_that_it_brings_are_sent_and_not_shown(self, rig: Rig, key: str) -> None:
+        made = {"sourceImage": "projects/project-0/global/images/linux-1", "diskType": f"zones/{ZONE}/diskTypes/pd-ssd"}
+        override = {"disks": [{"boot": True, "initializeParams": made, "disk_encryption_key": {key: "bmV2ZXI="}}]}
+        (disk,) = rig.open(config_override=override).preview(spec_of("a")).request["disks"]
+        assert list(disk["diskEncryptionKey"].values()) == ["**********"]
+        (sent_disk,) = sent(rig, config_override=override)["disks"]
+        assert list(sent_disk["diskEncryptionKey"].values()) == ["bmV2ZXI="]
+
 
 class TestPreview:
     def test_it_is_what_is_sent(self, rig: Rig) -> None:

@@ -107,6 +107,19 @@ class TestOverride:
         with pytest.raises(ValidationError, match="config_override"):
             open_provider({**SETTINGS, "config_override": override}, OURS)
 
+    def test_a_password_is_sent_as_it_is(self, cluster: ProxmoxCluster, opened: Open) -> None:
+        provider = opened(config_override={"cipassword": "tell-nobody"})
+        provider.create(SPEC)
+        provider.get(str(NUMBER))
+        assert sent(cluster, "PUT", "/config")["cipassword"] == "tell-nobody"
+
+    def test_a_password_is_not_shown_when_the_settings_are_refused(self) -> None:
+        with pytest.raises(ValidationError) as refused:
+            open_provider(
+                {**SETTINGS, "vmid_first": 999_999_999, "config_override": {"cipassword": "tell-nobody"}}, OURS
+            )
+        assert "tell-nobody" not in str(refused.value)
+
     def test_what_the_api_does_not_know_is_refused_in_its_words(self, cluster: ProxmoxCluster, opened: Open) -> None:
         provider = opened(config_override={"colour": "green"})
         provider.create(SPEC)

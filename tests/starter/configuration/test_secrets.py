@@ -209,6 +209,61 @@ class TestNothingLeaks:
         assert NEWER not in "".join(problem.model_dump_json() + str(problem) for problem in problems)
 
 
+PROXMOX = f"""
+kind: vm_provider
+name: cluster
+provider: proxmox
+max_instances: 1
+settings:
+  host: pve.example.org
+  username: keeper@pve!pools
+  token_value: {PLANTED}
+  template: golden
+  vmid_first: 1000
+  vmid_last: 1099
+  config_override: {{{{onboot: true, cipassword: {{password}}}}}}
+"""
+
+
+class TestInOverrides:
+    """Keys of a request of free form that are known to hold secrets."""
+
+    @pytest.mark.parametrize("written", [NEWER, "env:GUEST", "'file:guest'"])
+    def test_they_are_sealed_and_never_printed(self, empty: Declarations, written: str) -> None:
+        empty.write("guest", f"{NEWER}\n")
+        changed = empty.apply(PROXMOX.format(password=written), environment={"GUEST": NEWER}).changes
+        assert empty.body("vm_provider", "cluster")["settings"]["config_override"] == {
+            "onboot": True,
+            "cipassword": NEWER,
+        }
+        with empty.store.read() as tx:
+            (row,) = documents.rows(tx, "vm_provider")
+            texts = [str(row.body), str(changed), export(tx), to_yaml([full_body(row)]), to_yaml([declared_body(row)])]
+        assert NEWER not in "".join(texts)
+        assert "cipassword: 'stored:'" in texts[2]
+
+    def test_they_are_kept_as_stored(self, empty: Declarations) -> None:
+        empty.apply(PROXMOX.format(password=NEWER))
+        assert [str(one.change) for one in empty.difference(PROXMOX.format(password="'stored:'"))] == ["unchanged"]
+
+    def test_what_was_stored_unsealed_is_sealed_without_being_shown(self, empty: Declarations) -> None:
+        empty.apply(PROXMOX.format(password=NEWER))
+        with empty.store.write() as tx:
+            row = documents.get_row(tx, "vm_provider", "cluster")
+            settings = {**row.body["settings"], "config_override": {"onboot": True, "cipassword": NEWER}}
+            row.body = {**row.body, "settings": settings}
+        changed = empty.apply(PROXMOX.format(password=NEWER)).changes
+        assert NEWER not in str(changed)
+        with empty.store.read() as tx:
+            assert NEWER not in str(documents.get_row(tx, "vm_provider", "cluster").body)
+
+    @pytest.mark.parametrize("password", ["12345678", "[12345678]"])
+    def test_one_of_a_wrong_type_is_refused_and_not_shown(self, empty: Declarations, password: str) -> None:
+        problem = empty.problem(PROXMOX.format(password=password))
+        assert "cipassword is a secret and must be text; put it in quotes" in str(problem)
+        assert password not in str(problem)
+
+
 class TestAgainstATable:
     def test_the_environment_is_only_asked_for_what_is_named(self, declared: Declarations) -> None:
         asked: list[str] = []
