@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -123,15 +124,20 @@ def _delete_servers(settings: "Settings") -> None:
     stack, alive = background.status(settings)
     if stack is None or not all(alive.values()):
         raise CommandFailed("nothing runs here that could delete servers: start it with `poolwright up` first")
-    from starter.stack.deletion import delete_servers
+    from starter.connection import connect
+    from starter.signals import Signals
+    from starter.stack.deletion import ServersLeft, delete_servers
 
     os.environ["TEMPORAL_ADDRESS"] = f"{stack.host}:{stack.temporal_port}"
-    try:
-        deleted = asyncio.run(delete_servers(settings))
-    except TimeoutError:
-        raise CommandFailed(
-            "some servers are not gone yet: `poolwright server list` says why", ExitCode.TIMED_OUT
-        ) from None
+
+    async def delete_all(store: "Store") -> int:
+        return await delete_servers(store, Signals(await connect()))
+
+    with closing(settings.open_store()) as store:
+        try:
+            deleted = asyncio.run(delete_all(store))
+        except ServersLeft as left:
+            raise CommandFailed(str(left), ExitCode.TIMED_OUT) from None
     note(f"Deleted {deleted} server(s).")
 
 

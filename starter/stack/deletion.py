@@ -1,48 +1,99 @@
 """`poolwright down --delete-servers`."""
 
 import asyncio
+from collections.abc import Collection, Sequence
+from typing import Final, Protocol
+
+from temporalio.service import RPCError
 
 from poolwright.store import scaling
 from poolwright.store.engine import Store
 from poolwright.store.servers import live_server_ids
-from starter.connection import connect
-from starter.settings import Settings
-from starter.signals import Signals
 
-_PATIENCE_SECONDS = 300.0
+_PATIENCE_SECONDS: Final = 300.0
+_PAUSE_SECONDS: Final = 0.2
+_REASON: Final = "all servers are being deleted"
+_MOST_NAMED: Final = 10
 
 
-async def delete_servers(settings: Settings) -> int:
+class TerminateSignals(Protocol):
+    """Tells lives to tear down: `starter.signals.Signals`."""
+
+    async def terminate(self, server_id: str, reason: str) -> bool:
+        """Whether a running life took it. Raises `RPCError` when Temporal does not answer."""
+        ...
+
+
+class ServersLeft(Exception):
+    """Some servers are not gone in time. The message says which of them go on going and which were never reached."""
+
+    def __init__(self, going: Sequence[str], unreached: Sequence[str], seconds: float) -> None:
+        told = [f"{len(going) + len(unreached)} server(s) are not gone after {seconds:g} seconds; nothing was stopped."]
+        if going:
+            told.append(f"They go on going: {_named(going)}.")
+        if unreached:
+            told.append(f"No workflow of theirs took the signal, so they do not go: {_named(unreached)}.")
+        told.append(
+            "Pools stay paused until `poolwright down --delete-servers`, run again, comes to its end, or until "
+            "`poolwright pool resume`; `poolwright server list` says where each server stands"
+        )
+        super().__init__(" ".join(told))
+
+
+async def delete_servers(store: Store, signals: TerminateSignals, patience_seconds: float = _PATIENCE_SECONDS) -> int:
     """Delete every autoscaled server, with nobody being asked: pools are paused meanwhile. Returns how many.
 
-    Raises `TimeoutError` when they are not all gone in time; they go on going.
+    Whoever does not take the signal, because its life does not run just then, is asked again. Repeatable. Raises
+    `ServersLeft` when they are not all gone in time; then pools stay paused.
     """
-    store = settings.open_store()
-    try:
-        signals = Signals(await connect())
-        reason = "all servers are being deleted"
-        with store.write() as tx:
-            paused = [name for name in scaling.autoscale_names(tx) if not scaling.paused_because(tx, name)]
-            for name in paused:
-                scaling.set_paused(tx, name, reason)
-        ids = _live_servers(store)
-        for server_id in ids:
-            await signals.terminate(server_id, reason)
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            await _until_none_lives(store)
-        with store.write() as tx:
-            for name in paused:
+    paused = await asyncio.to_thread(_pause, store)
+    asked: set[str] = set()
+    give_up_at = asyncio.get_running_loop().time() + patience_seconds
+    while living := await asyncio.to_thread(_live_servers, store):
+        for server_id in living:
+            if server_id not in asked and await _took_it(signals, server_id):
+                asked.add(server_id)
+        if asyncio.get_running_loop().time() >= give_up_at:
+            raise _left(living, asked, patience_seconds)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    await asyncio.to_thread(_resume, store, paused)
+    return len(asked)
+
+
+def _pause(store: Store) -> Sequence[str]:
+    """The configs that are to be resumed afterwards: not those that an operator has paused."""
+    with store.write() as tx:
+        # Those with our own reason are left of a run that was cut short.
+        ours = [name for name in scaling.autoscale_names(tx) if scaling.paused_because(tx, name) in (None, _REASON)]
+        for name in ours:
+            scaling.set_paused(tx, name, _REASON)
+    return ours
+
+
+def _resume(store: Store, paused: Sequence[str]) -> None:
+    with store.write() as tx:
+        for name in paused:
+            # Somebody may have paused it for another reason meanwhile.
+            if scaling.paused_because(tx, name) == _REASON:
                 scaling.set_paused(tx, name, None)
-        return len(ids)
-    finally:
-        store.close()
 
 
-async def _until_none_lives(store: Store) -> None:
-    while True:
-        if not await asyncio.to_thread(_live_servers, store):
-            return
-        await asyncio.sleep(0.2)
+async def _took_it(signals: TerminateSignals, server_id: str) -> bool:
+    try:
+        return await signals.terminate(server_id, _REASON)
+    except RPCError:
+        return False
+
+
+def _left(living: Sequence[str], asked: Collection[str], seconds: float) -> ServersLeft:
+    going = [server_id for server_id in living if server_id in asked]
+    unreached = [server_id for server_id in living if server_id not in asked]
+    return ServersLeft(going, unreached, seconds)
+
+
+def _named(server_ids: Sequence[str]) -> str:
+    more = len(server_ids) - _MOST_NAMED
+    return ", ".join(server_ids[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _live_servers(store: Store) -> list[str]:
