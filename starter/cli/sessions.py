@@ -86,9 +86,11 @@ def request(
     answer = _with_service(lambda service: service.request(wanted, wait_seconds=timeout if wait else 0))
     _show(answer, output)
     if wait and answer.state is SessionState.QUEUED:
+        # Some reasons are sentences with a full stop of their own.
+        because = (answer.waits_because or "no server is free").removesuffix(".")
         raise CommandFailed(
-            f"session {answer.id} still waits after {timeout:g} seconds: {answer.waits_because or 'no server is free'}"
-            f". It stays in the queue; `poolwright session end {answer.id}` takes it out",
+            f"session {answer.id} still waits after {timeout:g} seconds: {because}. It stays in the queue; "
+            f"`poolwright session end {answer.id}` takes it out",
             ExitCode.TIMED_OUT,
         )
 

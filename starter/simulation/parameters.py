@@ -94,6 +94,9 @@ def conditions(
     delete_seconds: float = 30,
 ) -> Conditions:
     """The conditions; what names a VM provider config must name one of an alternative. Raises `UnusableParameter`."""
+    for option, seconds in (("--delete-seconds", delete_seconds), ("--fail-after", fail_after_seconds)):
+        if seconds is not None and not isfinite(seconds):
+            raise UnusableParameter(f"{option} {seconds:g} is no time; write a number of seconds, such as 30")
     providers = sorted({provider.name for one in compared for provider in one.configuration.vm_providers})
     boots = _by_provider("--boot", boot, providers, parse_duration)
     prices = _by_provider("--price", price, providers, _price)

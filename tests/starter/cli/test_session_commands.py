@@ -32,6 +32,7 @@ class TestRequest:
         (session,) = program.json("session", "list")
         assert session["state"] == "queued"
         assert f"`poolwright session end {session['id']}` takes it out" in said
+        assert "0.1 seconds: No server of the pool is running. It stays in the queue" in said
 
     def test_a_key_makes_it_repeatable(self, program: Program) -> None:
         arguments = ("session", "request", "--pool", "desks", "--user", "ada", "--key", "k1")

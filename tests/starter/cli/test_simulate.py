@@ -221,6 +221,8 @@ class TestErrors:
             (("--price", "cheap"), "--price: 'cheap' is no price"),
             (("--price", "small=-1"), "--price: '-1' is no price"),
             (("--shape", "lunch"), "--shape: 'lunch' is no shape of demand"),
+            (("--delete-seconds", "inf"), "Error: --delete-seconds inf is no time; write a number of seconds"),
+            (("--fail-after", "inf"), "Error: --fail-after inf is no time; write a number of seconds"),
             (("--mean-minutes", "inf"), "--mean-minutes: Input should be a finite number"),
             (("--days", "9000000"), "--from and --days reach beyond the calendar"),
             (("--weekdays", "mon,moonday"), "--weekdays: 'moonday' is not a weekday"),
