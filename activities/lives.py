@@ -86,8 +86,6 @@ class LifeActivities:
             if row.state in (ServerState.BOOTING, ServerState.CONFIGURING):
                 transition(tx, row, ServerState.RUNNING, request.reason, at)
                 row.images = reported_images(tx, row.id)
-                if row.autoscale:
-                    scaling.note_success(tx, row.autoscale, at)
                 tx.flush()
                 sessions.assign_waiting(tx, row.pool, at)
             return _serving(row, sessions.live_sessions(tx, row.id)), row.autoscale
@@ -108,6 +106,8 @@ class LifeActivities:
                     return _serving(row, live)
                 transition(tx, row, ServerState.DRAINING, request.reason, now())
                 row.drain_reason = request.kind
+                if row.autoscale and request.kind is DrainReason.ERROR:
+                    scaling.note_failure(tx, row.autoscale, f"{row.hostname}: {request.reason}", now())
                 if live:
                     row.message = f"{request.reason}; waits for {live} session(s) to end"
             return self._retire(tx, row, live)
@@ -193,6 +193,8 @@ class LifeActivities:
     def _retire(self, tx: Session, row: ServerRow, live: int) -> Serving:
         if row.state == ServerState.DRAINING and live == 0:
             transition(tx, row, ServerState.DELETING, f"{row.message.partition(';')[0]}; no session is left", now())
+            if row.autoscale and row.running_at and row.drain_reason != DrainReason.ERROR:
+                scaling.note_success(tx, row.autoscale, row.running_at)
         return _serving(row, live)
 
     def _life(self, tx: Session, row: ServerRow) -> Life:

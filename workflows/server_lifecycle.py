@@ -241,7 +241,7 @@ class ServerLifecycle:
                 # Taken once: whoever undrains the server afterwards knows of the error.
                 self._checked_in = None
                 self._ask_to_drain(
-                    f"the server reported an error: {self._checked_in_message or 'no message'}", DrainReason.OPERATOR
+                    f"the server reported an error: {self._checked_in_message or 'no message'}", DrainReason.ERROR
                 )
             if self._drain is None:
                 self._undrain = None

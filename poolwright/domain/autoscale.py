@@ -79,6 +79,9 @@ class FailurePolicy(Model):
     budget: int = Field(default=3, ge=1)
     """This many failures within the window pause creation."""
     window_seconds: int = Field(default=1200, ge=1)
+    success_after_seconds: int = Field(default=300, ge=0)
+    """A server that has run for so long forgives the failures before it became ready; so does one that was no longer
+    needed before."""
     pause_seconds: int = Field(default=300, ge=1)
     """First pause; each further one without a success in between is twice as long."""
     max_pause_seconds: int = Field(default=3600, ge=1)

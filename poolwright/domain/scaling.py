@@ -29,6 +29,8 @@ class DrainReason(StrEnum):
     """Not reusable, and one of its sessions has ended."""
     INTERRUPTED = "interrupted"
     """Its provider will take the VM away soon."""
+    ERROR = "error"
+    """It said that it runs, and reported an error later."""
     OPERATOR = "operator"
 
 

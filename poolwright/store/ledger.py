@@ -75,6 +75,13 @@ def autoscale_usage(session: Session, autoscale: ServerAutoscale | DockerAgentAu
     return Usage(in_use=in_use, max_instances=autoscale.max_instances)
 
 
+def autoscale_revision(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> int:
+    """Revision that its servers are to have, on whichever provider config; those with an older one are drifted."""
+    used = [("vm_provider", name) for name in (autoscale.vm_provider, *autoscale.fallback_vm_providers)]
+    rows = [documents.get_row(session, kind, name) for kind, name in (("autoscale", autoscale.name), *used)]
+    return max(row.shape_revision for row in rows)
+
+
 def reserve(
     session: Session,
     autoscale: ServerAutoscale | DockerAgentAutoscale,
@@ -145,7 +152,6 @@ def _new_row(
     now: datetime,
 ) -> ServerRow:
     provider_row = documents.get_row(session, "vm_provider", slot.vm_provider)
-    autoscale_row = documents.get_row(session, "autoscale", autoscale.name)
     server_id = new_id("s")
     hostname = lowest_free(
         autoscale.hostname_pattern,
@@ -169,7 +175,7 @@ def _new_row(
         created_at=now,
         message=slot.reason,
         place=slot.place,
-        config_revision=max(provider_row.shape_revision, autoscale_row.shape_revision),
+        config_revision=autoscale_revision(session, autoscale),
         require_checkin=autoscale.require_checkin,
     )
     _copy_limits(row, autoscale)

@@ -47,6 +47,11 @@ _FORGET_DECISIONS = delete(DecisionRow).where(
     DecisionRow.at < bindparam("since"), DecisionRow.confirmed_at < bindparam("since")
 )
 _FORGET_PLACES = delete(PlaceMemoryRow).where(PlaceMemoryRow.until < bindparam("now"))
+_NEWEST_SUCCESS = select(func.max(ServerRow.running_at).label("ready_at")).where(
+    ServerRow.autoscale == bindparam("name"),
+    ServerRow.state.in_([ServerState.RUNNING, ServerState.DRAINING]),
+    ServerRow.running_at <= bindparam("until"),
+)
 _REQUESTED = (
     select(ServerRow.id)
     .where(ServerRow.autoscale == bindparam("autoscale"), ServerRow.state == ServerState.REQUESTED)
@@ -110,7 +115,7 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
     )
     return Snapshot(
         autoscale=autoscale,
-        autoscale_revision=autoscale_revision(session, autoscale),
+        autoscale_revision=ledger.autoscale_revision(session, autoscale),
         pool_type=PoolType(autoscale.type),
         load_strategy=zones[autoscale.zone].load_strategy,
         zones=zones,
@@ -120,16 +125,9 @@ def take_snapshot(session: Session, name: str, now: datetime) -> Snapshot:
         staging=staging_needs(session, autoscale, declared, now),
         providers=providers,
         siblings=_siblings(session, autoscale, declared, now),
-        failures=_failures(memory),
+        failures=_with_successes(session, autoscale, _failures(memory), now),
         downscale_wanted_since=memory.downscale_wanted_since if memory else None,
     )
-
-
-def autoscale_revision(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> int:
-    """Revision that its servers are to have; those with an older one are drifted. Holds nothing."""
-    used = [("vm_provider", name) for name in (autoscale.vm_provider, *autoscale.fallback_vm_providers)]
-    rows = [documents.get_row(session, kind, name) for kind, name in (("autoscale", autoscale.name), *used)]
-    return max(row.shape_revision for row in rows)
 
 
 def record_plan(session: Session, snapshot: Snapshot, plan: Plan) -> Recorded:
@@ -180,9 +178,13 @@ def note_failure(session: Session, autoscale: str, reason: str, now: datetime) -
     ).model_dump(mode="json")
 
 
-def note_success(session: Session, autoscale: str, now: datetime) -> None:
-    """A server of this config became ready: the failures before it are forgiven."""
-    _memory(session, autoscale).failures = FailureRecord(last_success_at=now).model_dump(mode="json")
+def note_success(session: Session, autoscale: str, ready_at: datetime) -> None:
+    """A server of this config, which became ready then, has ended well: the failures before are forgiven.
+
+    Those that run on need not be told of: `take_snapshot` looks for them.
+    """
+    memory = _memory(session, autoscale)
+    memory.failures = _succeeded(_failures(memory), ready_at).model_dump(mode="json")
 
 
 def forgive_failures(session: Session, autoscale: str) -> None:
@@ -331,6 +333,21 @@ def _has_capacity(cap: ProviderCap) -> bool:
     if "" in cap.unavailable_until:
         return False
     return not cap.places or any(place not in cap.unavailable_until for place in cap.places)
+
+
+def _with_successes(
+    session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale, record: FailureRecord, now: datetime
+) -> FailureRecord:
+    if not record.failed_at and not record.pauses:
+        return record
+    until = now - timedelta(seconds=autoscale.failure.success_after_seconds)
+    return _succeeded(record, fetch(session, _NEWEST_SUCCESS, name=autoscale.name, until=until)[0].ready_at)
+
+
+def _succeeded(record: FailureRecord, ready_at: datetime | None) -> FailureRecord:
+    if ready_at is None or (record.last_success_at is not None and record.last_success_at >= ready_at):
+        return record
+    return record.model_copy(update={"last_success_at": ready_at})
 
 
 def _failures(memory: ScalingRow | Row[Any] | None) -> FailureRecord:

@@ -122,13 +122,13 @@ def rollout(name: Name) -> None:
     Example:
       poolwright pool rollout demo
     """
-    from poolwright.store import scaling
+    from poolwright.store import ledger, scaling
 
     with open_database() as store:
         with store.write() as tx:
             names = _autoscales(tx, name)
             marked = sum(
-                scaling.mark_rollout(tx, one, scaling.autoscale_revision(tx, scaling.load_autoscale(tx, one)))
+                scaling.mark_rollout(tx, one, ledger.autoscale_revision(tx, scaling.load_autoscale(tx, one)))
                 for one in names
             )
         if marked:

@@ -115,7 +115,7 @@ class TestTrial:
     def test_after_a_pause_no_more_than_the_budget_are_on_the_way(self) -> None:
         made = decide(CONFIG, failures=self.RECORD)
         assert kinds(made) == {"create": 3}
-        assert "no more than 3 may be on the way at once until one becomes ready" in text(made)
+        assert "no more than 3 may be on the way at once until one has run for 5 minutes" in text(made)
 
     def test_those_that_are_on_the_way_count(self) -> None:
         made = decide(CONFIG, [coming(desk(1)), coming(desk(2))], failures=self.RECORD)

@@ -192,6 +192,15 @@ class TestRows:
             revision = scaling.take_snapshot(tx, "demo", NOW).autoscale_revision
         assert servers(store)[0].config_revision == revision == 5
 
+    def test_a_change_to_a_fallback_drifts_no_server_that_is_made_after_it(self, store: Store) -> None:
+        save(store, "vm_provider", "second", PROVIDER)
+        server_pool(store, fallback_vm_providers=["second"])
+        save(store, "vm_provider", "second", {**PROVIDER, "max_instances": 9})
+        reserve(store)
+        with store.read() as tx:
+            revision = scaling.take_snapshot(tx, "demo", NOW).autoscale_revision
+        assert servers(store)[0].config_revision == revision == 6
+
 
 class TestHostNames:
     def test_the_lowest_free_number_is_taken(self, store: Store) -> None:

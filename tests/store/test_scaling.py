@@ -102,7 +102,7 @@ class TestSnapshot:
         found = snapshot(store)
         with store.read() as tx:
             config = scaling.load_autoscale(tx, "demo")
-            assert scaling.autoscale_revision(tx, config) == found.autoscale_revision == 5
+            assert ledger.autoscale_revision(tx, config) == found.autoscale_revision == 5
 
     def test_an_unknown_config_is_named(self, store: Store) -> None:
         with pytest.raises(UnknownDocument, match="no autoscale 'gone'"):
@@ -291,17 +291,34 @@ class TestDecisions:
 
 
 class TestFailures:
-    def test_they_count_until_a_success(self, store: Store) -> None:
+    def test_they_are_kept_with_their_reasons(self, store: Store) -> None:
         server_pool(store)
         with store.write() as tx:
             scaling.note_failure(tx, "demo", "first", NOW)
             scaling.note_failure(tx, "demo", "second", NOW + MINUTE)
         record_now = snapshot(store).failures
         assert (record_now.failed_at, record_now.reasons) == ((NOW, NOW + MINUTE), ("first", "second"))
+
+    def test_one_that_ended_well_succeeded_when_it_became_ready(self, store: Store) -> None:
+        server_pool(store)
         with store.write() as tx:
+            scaling.note_failure(tx, "demo", "first", NOW)
             scaling.note_success(tx, "demo", NOW + 2 * MINUTE)
-        assert snapshot(store).failures.failed_at == ()
-        assert snapshot(store).failures.last_success_at == NOW + 2 * MINUTE
+            scaling.note_success(tx, "demo", NOW + MINUTE)
+        found = snapshot(store).failures
+        assert (found.failed_at, found.last_success_at) == ((NOW,), NOW + 2 * MINUTE)
+
+    def test_one_that_runs_is_a_success_once_it_has_run_for_a_while(self, store: Store) -> None:
+        server_pool(store, failure={"success_after_seconds": 300})
+        with store.write() as tx:
+            scaling.note_failure(tx, "demo", "first", NOW - MINUTE)
+        (server,) = running(store)
+        assert server.running_at is not None
+        with store.read() as tx:
+            found = [
+                scaling.take_snapshot(tx, "demo", server.running_at + minutes * MINUTE).failures for minutes in (4, 5)
+            ]
+        assert [one.last_success_at for one in found] == [None, server.running_at]
 
     def test_an_operator_may_forgive_them(self, store: Store) -> None:
         server_pool(store)
@@ -365,7 +382,7 @@ class TestRollout:
         save(store, "vm_provider", "sim", {**PROVIDER, "max_instances": 20})
         young = reserve(store)[0]
         with store.write() as tx:
-            revision = scaling.autoscale_revision(tx, scaling.load_autoscale(tx, "demo"))
+            revision = ledger.autoscale_revision(tx, scaling.load_autoscale(tx, "demo"))
             assert scaling.mark_rollout(tx, "demo", revision) == 3
             assert scaling.mark_rollout(tx, "demo", revision) == 0
         with store.read() as tx:
@@ -387,7 +404,7 @@ class TestRollout:
 
         save(store, "vm_provider", "sim", {**PROVIDER, "max_instances": 20})
         with store.write() as tx, ThreadPoolExecutor(1) as other:
-            revision = scaling.autoscale_revision(tx, scaling.load_autoscale(tx, "demo"))
+            revision = ledger.autoscale_revision(tx, scaling.load_autoscale(tx, "demo"))
             failing = other.submit(fail)
             wait([failing], timeout=0.3)
             assert scaling.mark_rollout(tx, "demo", revision) == 1

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from poolwright.domain.servers import Server
 from poolwright.domain.states import ServerState
 from poolwright.providers.sim.settings import Failure, Operation
 from poolwright.store.scaling import latest_decisions
@@ -153,6 +154,30 @@ class TestCreationThatCannotSucceed:
             assert reason.startswith("InvalidSettings: ")
             assert "domain" in reason
             assert poolwright.calls(Operation.CREATE) == 0
+
+
+class TestBudget:
+    """Failures in a row pause creation."""
+
+    async def test_servers_that_say_they_run_and_then_fail_are_not_made_without_end(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(
+            skipping, tmp_path, sticky=True, require_checkin=False, minimum_available_sessions=1, failure={"budget": 3}
+        ) as poolwright:
+
+            def running() -> list[Server]:
+                return [one for one in poolwright.servers() if one.state is ServerState.RUNNING]
+
+            await poolwright.loop()
+            for number in range(3):
+                await poolwright.until(lambda: len(running()) == 1, within_seconds=120)
+                (server,) = running()
+                await poolwright.check_in(server, "error", f"no desktop, {number}")
+                await poolwright.until_state(server, ServerState.DELETED)
+            await poolwright.skip(120)
+            assert poolwright.creations() == 3
+            assert failures_counted(poolwright) == 3
 
 
 class TestCapacity:

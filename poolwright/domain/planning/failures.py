@@ -3,8 +3,9 @@
 Failures count from the last success, from the end of the last pause, and within the window before the newest one,
 whichever is latest: what fails during a pause belongs to the episode that began it. When the budget is used up,
 creation pauses; each further pause without a success in between is twice as long. After a pause, until a server
-succeeds, creation is on trial: no more servers than the budget are on their way at once. A success forgives everything,
-also a pause that is under way.
+succeeds, creation is on trial: no more servers than the budget are on their way at once. A success forgives everything
+before it, also a pause that is under way. A server succeeds at the moment at which it became ready, and is known as a
+success once it has run for a while: servers that say they are ready and fail then would be made without end otherwise.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 
 from poolwright.domain.autoscale import FailurePolicy
 from poolwright.domain.scaling import FailureRecord
-from poolwright.domain.wording import counted, moment
+from poolwright.domain.wording import counted, duration, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,13 @@ def _pause_text(record: FailureRecord, until: datetime) -> str:
 def _trial_text(record: FailureRecord, policy: FailurePolicy) -> str:
     return (
         f"After {counted(record.pauses, 'pause')} for failures, no more than {policy.budget} may be on the way at once "
-        f"until one becomes ready.{_last_failure(record)}"
+        f"until one {_success_text(policy)}.{_last_failure(record)}"
     )
+
+
+def _success_text(policy: FailurePolicy) -> str:
+    seconds = policy.success_after_seconds
+    return f"has run for {duration(seconds)}" if seconds else "becomes ready"
 
 
 def _last_failure(record: FailureRecord) -> str:

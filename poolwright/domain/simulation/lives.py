@@ -8,7 +8,7 @@ from poolwright.domain.simulation import stock
 from poolwright.domain.simulation.clock import microseconds
 from poolwright.domain.simulation.draws import Draws
 from poolwright.domain.simulation.measuring import Lives
-from poolwright.domain.simulation.records import NO_FAILURES, ConfigState, PoolState, ProviderState, SimulatedServer
+from poolwright.domain.simulation.records import ConfigState, PoolState, ProviderState, SimulatedServer
 from poolwright.domain.simulation.scenario import Conditions
 from poolwright.domain.simulation.timeline import Timeline
 from poolwright.domain.states import ServerState
@@ -100,6 +100,7 @@ class ServerLives:
         stock.leave_to_go(server)
         self._timeline.tell("draining", server.id)
         if server.state is ServerState.DELETING:
+            _succeed(server)
             self._begin_deleting(server)
         self._changed(server.config.pool)
 
@@ -124,6 +125,7 @@ class ServerLives:
         if server.state is ServerState.DRAINING:
             server.state = ServerState.DELETING
             server.config.draining.pop(server.id, None)
+            _succeed(server)
             self._begin_deleting(server)
 
     def account(self, server: SimulatedServer, until: int) -> None:
@@ -159,10 +161,16 @@ class ServerLives:
             server.is_young = True
             config.young.append(server)
         stock.open_up(server)
-        config.failures, config.succeeded_at = NO_FAILURES, now
+        if config.failures.failed_at or config.failures.pauses:
+            self._timeline.at(now + microseconds(config.autoscale.failure.success_after_seconds), self._look, server)
         self._timeline.tell("running", server.id)
         self._changed(config.pool)
         self._wake(config)
+
+    def _look(self, server: SimulatedServer) -> None:
+        """It has run for so long that it is a success, if it still runs."""
+        if server.state in (ServerState.RUNNING, ServerState.DRAINING):
+            _succeed(server)
 
     def _fail(self, server: SimulatedServer) -> None:
         now, config, record = self._timeline.now, server.config, server.config.failures
@@ -207,3 +215,9 @@ class ServerLives:
         # As in production: a free slot matters at once only to people who wait.
         if config.pool.waiting:
             self._wake(config)
+
+
+def _succeed(server: SimulatedServer) -> None:
+    config, ready_at = server.config, server.running_at
+    if ready_at is not None and (config.succeeded_at is None or config.succeeded_at < ready_at):
+        config.succeeded_at = ready_at

@@ -224,9 +224,9 @@ class ConfigState:
         self.retiring: dict[str, SimulatedServer] = {}
         """Those past it."""
         self.failures = NO_FAILURES
-        """Since the last server that became ready."""
+        """Since the last success."""
         self.succeeded_at: int | None = None
-        """When one last did."""
+        """When the newest server that is known as a success became ready."""
         self.downscale_wanted_since: int | None = None
         self.decided_version = -1
         """The version of everything around it at its last decision."""
