@@ -1,21 +1,50 @@
 """How long to wait before the next try, and how loudly to say that something does not end."""
 
+import itertools
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import activity
 
+from activities.boundary import CONFIGURATION_ERRORS, OUTSIDE_ERRORS
 from poolwright.store.engine import Store
 from poolwright.store.servers import lock_server
 
 _FIRST_SECONDS = 2.0
 _GROWTH = 1.2
+_SLOWEST_UNDO_SECONDS = 30.0
 _ALERTS = ((timedelta(hours=24), "ALARM"), (timedelta(hours=1), "ALERT"), (timedelta(minutes=15), "warning"))
 """How loudly a teardown that does not end is reported, by its age."""
 
 
 def seconds_to_next_try(slowest_seconds: float) -> float:
     """Short at first, then longer from attempt to attempt."""
-    return float(min(slowest_seconds, _FIRST_SECONDS * _GROWTH ** min(activity.info().attempt, 30)))
+    return _pause_seconds(slowest_seconds, activity.info().attempt)
+
+
+def until_undone(undo: Callable[[], object]) -> None:
+    """Undo what this activity made for a life that has ended meanwhile: again and again, until it is undone.
+
+    For as long as the activity may take, counted from now, and not longer than its worker runs; then raises what the
+    last try raised.
+    """
+    # Not by failing, for Temporal to repeat the activity: a life ends without its answer only when its workflow was
+    # terminated or Temporal took the activity for dead, and in either case nobody waits for it or repeats it any more.
+    allowed = activity.info().start_to_close_timeout or timedelta()
+    gives_up_at = time.monotonic() + allowed.total_seconds()
+    for tries in itertools.count(1):
+        try:
+            undo()
+        except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS):
+            seconds = _pause_seconds(_SLOWEST_UNDO_SECONDS, tries)
+            if time.monotonic() + seconds >= gives_up_at:
+                raise
+            activity.wait_for_worker_shutdown_sync(seconds)
+            if activity.is_worker_shutdown():
+                raise
+        else:
+            return
 
 
 def report_stuck(store: Store, server_id: str, problem: str, now: datetime) -> None:
@@ -30,6 +59,10 @@ def report_stuck(store: Store, server_id: str, problem: str, now: datetime) -> N
         message = row.message
     if level != "warning":
         activity.logger.error("server %s: %s", server_id, message)
+
+
+def _pause_seconds(slowest_seconds: float, tries: int) -> float:
+    return float(min(slowest_seconds, _FIRST_SECONDS * _GROWTH ** min(tries, 30)))
 
 
 def _hours(age: timedelta) -> str:

@@ -13,7 +13,7 @@ from activities.accounts import Accounts
 from activities.boundary import CONFIGURATION_ERRORS, OUTSIDE_ERRORS, boundary, failure, words
 from activities.contract import CREATE_COMPUTER_RECORD, DELETE_COMPUTER_RECORD, REMOVE_DNS, WRITE_DNS
 from activities.lives import now
-from activities.patience import report_stuck, seconds_to_next_try
+from activities.patience import report_stuck, seconds_to_next_try, until_undone
 from poolwright.directory.errors import DirectoryError
 from poolwright.directory.errors import NameTaken as ComputerNameTaken
 from poolwright.dns.base import AddressRecord
@@ -62,6 +62,9 @@ class RecordActivities:
                 self._take_another_name(server_id, hostname, words(error, self._store))
                 raise failure(words(error, self._store), "NameTaken", retryable=True, retry_in_seconds=1) from None
             except DirectoryError as error:
+                if self._is_over(server_id):
+                    # It may have been made for all that.
+                    self._undo_computer_record(record.ldap, mark, None)
                 self._give_up_in_time(server_id, error)
                 raise
             with self._store.write() as tx:
@@ -72,8 +75,8 @@ class RecordActivities:
                     put_secret(tx, join_password_id(server_id), made.join_password, now())
                     note(tx, row, f"the computer record {made.dn} is there", now())
             if unwanted:
-                # The life was ended while this call was on its way: nobody else would look for this record.
-                directory.delete(mark, made.object_guid, recursive=False)
+                # The life was ended while this call was on its way: nobody but the sweep would look for this record.
+                self._undo_computer_record(record.ldap, mark, made.object_guid)
             return hostname
 
     @activity.defn(name=WRITE_DNS, no_thread_cancel_exception=True)
@@ -95,6 +98,8 @@ class RecordActivities:
             try:
                 changes = provider.upsert(mark, record)
             except DNSError as error:
+                if self._is_over(server_id):
+                    self._undo_dns(registration.provider, mark, record)
                 with self._store.write() as tx:
                     note(tx, lock_server(tx, server_id), f"{type(error).__name__}: {words(error, self._store)}", now())
                 raise
@@ -104,7 +109,7 @@ class RecordActivities:
                 if (changes.written or changes.notes) and not unwanted:
                     note(tx, row, "; ".join((*changes.written, *changes.notes)), now())
             if unwanted:
-                provider.delete(mark, record.fqdn, record.addresses)
+                self._undo_dns(registration.provider, mark, record)
             return record.fqdn
 
     @activity.defn(name=REMOVE_DNS, no_thread_cancel_exception=True)
@@ -131,6 +136,16 @@ class RecordActivities:
                 guid = UUID(row.computer_guid) if row.computer_guid else None
                 ldap, recursive = row.ldap or "", row.computer_recursive or _is_recursive_now(tx, row)
             self._accounts.directory(ldap).delete(mark, guid, recursive)
+
+    def _undo_computer_record(self, ldap: str, mark: OwnerMark, guid: UUID | None) -> None:
+        until_undone(lambda: self._accounts.directory(ldap).delete(mark, guid, recursive=False))
+
+    def _undo_dns(self, provider: str, mark: OwnerMark, record: AddressRecord) -> None:
+        until_undone(lambda: self._accounts.dns(provider).delete(mark, record.fqdn, record.addresses))
+
+    def _is_over(self, server_id: str) -> bool:
+        with self._store.read() as tx:
+            return tx.get_one(ServerRow, server_id).state in _GOING
 
     def _take_another_name(self, server_id: str, taken: str, problem: str) -> None:
         with self._store.write() as tx:

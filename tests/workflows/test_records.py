@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import update
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
+from activities import patience
 from activities.lifeline import start_life
 from poolwright.directory.active_directory import ComputerDirectory
-from poolwright.directory.errors import NameTaken
+from poolwright.directory.errors import NameTaken, Unreachable
+from poolwright.dns.errors import Transient
 from poolwright.dns.rfc2136.provider import RFC2136DNS
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.servers import Server
@@ -131,9 +134,9 @@ def loses_its_answer(
 
 
 class Held:
-    """A call to the outside that has done its work and does not return yet."""
+    """A call to the outside that has done its work and does not return yet; then it returns, or raises this error."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, error: Exception | None = None) -> None:
         self._done, self._release = threading.Event(), threading.Event()
         call = getattr(owner, name)
 
@@ -141,9 +144,19 @@ class Held:
             result = call(*arguments)
             self._done.set()
             assert self._release.wait(AWAIT_SECONDS)
+            if error is not None:
+                raise error
             return result
 
         monkeypatch.setattr(owner, name, held)
+
+    async def outlives_its_life(self, poolwright: Scene, server: Server) -> None:
+        """End the life without its answer while the call is held, and have all of the server deleted; then let go."""
+        await poolwright.soon(self._done.is_set)
+        await poolwright.life(server).terminate("somebody pressed the button")
+        with poolwright.store.write() as tx:
+            tx.execute(update(ServerRow).where(ServerRow.id == server.id).values(state=ServerState.DELETED))
+        self._release.set()
 
     async def is_terminated_meanwhile(self, poolwright: Scene, server: Server) -> None:
         """Terminate the server while the call is held, then let go of it, and wait for the end."""
@@ -153,6 +166,25 @@ class Held:
         assert poolwright.server(server).state is not ServerState.DELETING
         self._release.set()
         await gone(poolwright, server)
+
+
+def fails(monkeypatch: pytest.MonkeyPatch, owner: type, name: str, *errors: Exception) -> Callable[[], bool]:
+    """Let the first calls fail with these errors. Returns whether they have."""
+    call, to_come = getattr(owner, name), list(errors)
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if to_come:
+            raise to_come.pop(0)
+        return call(*arguments, **options)
+
+    monkeypatch.setattr(owner, name, failing)
+    return lambda: not to_come
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries there is no pause."""
+    monkeypatch.setattr(patience, "_FIRST_SECONDS", 0.0)
 
 
 class TestComputerRecords:
@@ -284,6 +316,37 @@ class TestComputerRecords:
             assert unit.computers() == set()
             assert poolwright.calls(Operation.CREATE) == 0
 
+    @pytest.mark.usefixtures("hasty")
+    async def test_one_that_is_made_after_the_end_is_deleted_as_soon_as_the_directory_lets_it(
+        self,
+        skipping: WorkflowEnvironment,
+        tmp_path: Path,
+        unit: OrganizationalUnit,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        errors = [Unreachable("no domain controller can be used", "see that one runs") for _ in range(3)]
+        has_failed = fails(monkeypatch, ComputerDirectory, "delete", *errors)
+        async with scene_with(skipping, tmp_path, unit, pattern="over-{n:04}") as poolwright:
+            call = Held(monkeypatch, ComputerDirectory, "create_or_reset")
+            server = await poolwright.live()
+            await call.outlives_its_life(poolwright, server)
+            await poolwright.soon(lambda: has_failed() and unit.computers() == set())
+
+    @pytest.mark.usefixtures("hasty")
+    async def test_so_is_one_of_which_no_answer_said_that_it_was_made(
+        self,
+        skipping: WorkflowEnvironment,
+        tmp_path: Path,
+        unit: OrganizationalUnit,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        lost = Unreachable("the answer was lost", "see that the domain controller runs")
+        async with scene_with(skipping, tmp_path, unit, pattern="mute-{n:04}") as poolwright:
+            call = Held(monkeypatch, ComputerDirectory, "create_or_reset", lost)
+            server = await poolwright.live()
+            await call.outlives_its_life(poolwright, server)
+            await poolwright.soon(lambda: unit.computers() == set())
+
     async def test_what_its_error_advises_lets_a_record_with_objects_below_it_go(
         self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit
     ) -> None:
@@ -391,6 +454,17 @@ class TestNames:
             await call.is_terminated_meanwhile(poolwright, server)
             assert names.records() == {FOREIGN}
             assert not poolwright.living()
+
+    @pytest.mark.usefixtures("hasty")
+    async def test_one_that_is_written_after_the_end_is_removed_as_soon_as_the_dns_server_lets_it(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, names: Nameserver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        has_failed = fails(monkeypatch, RFC2136DNS, "delete", *(Transient("no DNS server answers") for _ in range(3)))
+        async with scene_with(skipping, tmp_path, None, names) as poolwright:
+            call = Held(monkeypatch, RFC2136DNS, "upsert")
+            server = await poolwright.live()
+            await call.outlives_its_life(poolwright, server)
+            await poolwright.soon(lambda: has_failed() and names.records() == {FOREIGN})
 
     async def test_a_dead_dns_server_does_not_keep_the_vm(
         self, skipping: WorkflowEnvironment, tmp_path: Path, names: Nameserver
