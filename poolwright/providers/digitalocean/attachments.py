@@ -67,9 +67,6 @@ class Attachments:
         assert items is not None
         return items
 
-    def _lists_of(self, keys: frozenset[str]) -> Mapping[str, Items]:
-        return {key: self._list(key) for key in keys}
-
     def _list(self, group: str) -> Items:
         listing = self._api.listing(f"{group}.list", group)
         if not listing.whole:

@@ -166,9 +166,6 @@ class Droplets:
             place=place_of(droplet),
         )
 
-    def _lists(self, keys: frozenset[str]) -> Mapping[str, Listing]:
-        return {key: self._list(key) for key in keys}
-
     def _list(self, _: str) -> Listing:
         began = self._clock()
         listing = self._ask()

@@ -45,7 +45,6 @@ class DigitalOceanProvider:
         self._clock = clock
         self._missed = Memory[str, float]()
         """Server -> when a search that found nothing for it began."""
-        """References of droplets that `get` said to run."""
         self._made = Memory[str, int]()
         """Server -> number of the droplet that this process made: lists may lag behind a creation."""
 
