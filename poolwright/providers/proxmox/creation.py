@@ -110,7 +110,7 @@ class Creation:
             self.forget(row.number)
             return VMState.RUNNING, None
         if row.lock:
-            return VMState.PENDING, None
+            return (VMState.STOPPED if row.tagged == mark and row.is_off_for_good else VMState.PENDING), None
         if row.tagged != mark:
             self._cluster.api.put(f"{row.path}/config", requests.configuration(self._settings, mark, row.number))
             self._start(row)

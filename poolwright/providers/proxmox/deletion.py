@@ -14,7 +14,7 @@ from poolwright.vendors.proxmox import Refused
 
 _STILL_RUNNING: Final = re.compile(r"is running", re.IGNORECASE)
 _PROTECTED: Final = re.compile(r"protection mode", re.IGNORECASE)
-_HIBERNATED: Final = "suspended"
+_BEING_DESTROYED: Final = "destroyed"
 _EVERYTHING: Final = {"purge": 1, "destroy-unreferenced-disks": 1}
 """Disks that its configuration does not name, and its traces in backup jobs, replication and high availability."""
 
@@ -63,13 +63,12 @@ class Deletion:
         if not listing.is_online(row.node):
             raise Transient(f"VM {row.number} is on node {row.node}, which is offline; it is deleted when that is back")
         self._tell_of_failure(row)
-        is_hibernated = row.lock == _HIBERNATED
-        if row.lock and not is_hibernated:
-            self._refuse_a_lock_that_nobody_holds(listing, row)
+        if row.lock and not row.is_hibernated:
+            self._tell_of_lock(listing, row)
             return
         try:
-            # This lock stays until somebody wakes the VM: it takes no tags meanwhile, but can be destroyed as it is.
-            if row.is_being_deleted or is_hibernated:
+            # A hibernated VM takes no tags, but can be destroyed as it is.
+            if row.is_being_deleted or row.is_hibernated:
                 self._tasks[row.number] = str(self._cluster.api.delete(row.path, _EVERYTHING))
                 return
             self._cluster.api.put(f"{row.path}/config", requests.tags_while_deleting(mark, row.number))
@@ -108,10 +107,18 @@ class Deletion:
         if problem:
             raise Transient(f"destroying VM {row.number} failed: {problem}; it is tried again")
 
-    def _refuse_a_lock_that_nobody_holds(self, listing: Listing, row: Row) -> None:
-        """A copy that died with its node leaves its lock, which only root may break."""
-        if row.lock != "clone":
-            return
+    def _tell_of_lock(self, listing: Listing, row: Row) -> None:
+        """Raises `Conflict` for a lock that is waited for. Whatever holds it may have died with its node, which nothing
+        tells of, and then only root may break it."""
+        if row.lock == "clone":
+            self._refuse_a_dead_clone(listing, row)
+        elif row.lock != _BEING_DESTROYED:
+            raise Conflict(
+                f"VM {row.number} on node {row.node} is locked ({row.lock}), and is deleted once that has ended; if "
+                f"nothing of the kind runs there any more, run `qm unlock {row.number}` on that node as root"
+            )
+
+    def _refuse_a_dead_clone(self, listing: Listing, row: Row) -> None:
         if sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing)):
             return
         # It may have ended since the list was made.

@@ -8,6 +8,7 @@ from typing import Any, Final
 from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.proxmox.marks import DELETING_TAG, mark_in_tags
 
+_HIBERNATED: Final = "suspended"
 _COMING_OR_GOING: Final = frozenset({"clone", "create", "destroyed"})
 _BETWEEN_TAGS: Final = re.compile(r"[;, ]+")
 
@@ -44,6 +45,16 @@ class Row:
     def is_being_deleted(self) -> bool:
         """Poolwright has begun to delete it."""
         return DELETING_TAG in self.tags or self.lock == "destroyed"
+
+    @property
+    def is_hibernated(self) -> bool:
+        """It is off until somebody wakes it, and keeps its lock for so long."""
+        return self.lock == _HIBERNATED
+
+    @property
+    def is_off_for_good(self) -> bool:
+        """It does not run, and nothing is being done to it that could let it run again."""
+        return self.status == "stopped" and (not self.lock or self.is_hibernated)
 
     @property
     def path(self) -> str:

@@ -159,7 +159,9 @@ class ProxmoxProvider:
             return VMState.DELETING
         if row.lock in ("clone", "create") or row.tagged is None:
             return VMState.PENDING
-        return {"running": VMState.RUNNING, "stopped": VMState.STOPPED}.get(row.status, VMState.PENDING)
+        if row.status == "running":
+            return VMState.RUNNING
+        return VMState.STOPPED if row.is_off_for_good else VMState.PENDING
 
     def _vm(self, row: Row, mark: OwnerMark, state: VMState, *, ask: bool, problem: str | None = None) -> VM:
         address, private_address = _NO_ADDRESSES

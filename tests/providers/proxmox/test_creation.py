@@ -123,6 +123,19 @@ class TestSteps:
         assert provider.get(REFERENCE).state is VMState.STOPPED
         assert cluster.count("POST", "/status/start") == 1
 
+    @pytest.mark.parametrize(
+        ("lock", "state"),
+        [("suspended", VMState.STOPPED), ("backup", VMState.PENDING), ("suspending", VMState.PENDING)],
+    )
+    def test_one_that_is_off_and_locked_is_the_same_by_itself_and_in_the_list(
+        self, cluster: ProxmoxCluster, provider: ProxmoxProvider, lock: str, state: VMState
+    ) -> None:
+        provider.create(SPEC)
+        provider.get(REFERENCE)
+        cluster.vm(NUMBER).status = "stopped"
+        cluster.snapshot_lock(NUMBER, lock)
+        assert [provider.get(REFERENCE).state, *(vm.state for vm in provider.list_owned())] == [state, state]
+
     def test_a_list_that_lags_behind_the_start_starts_nothing_twice(
         self, cluster: ProxmoxCluster, provider: ProxmoxProvider
     ) -> None:

@@ -82,9 +82,14 @@ class TestDeletion:
 
 
 class TestNotYet:
-    def test_a_backup_is_waited_for(self, cluster: ProxmoxCluster, running: ProxmoxProvider) -> None:
-        cluster.snapshot_lock(NUMBER, "backup")
-        assert [delete(running) for _ in range(3)] == [False] * 3
+    @pytest.mark.parametrize("lock", ["backup", "migrate", "snapshot"])
+    def test_a_lock_is_waited_for_and_said_with_the_way_out(
+        self, cluster: ProxmoxCluster, running: ProxmoxProvider, lock: str
+    ) -> None:
+        cluster.snapshot_lock(NUMBER, lock)
+        for _ in range(3):
+            with pytest.raises(Conflict, match=rf"VM {NUMBER} on node pve1 is locked \({lock}\).*`qm unlock {NUMBER}`"):
+                delete(running)
         assert cluster.vm(NUMBER).status == "running"
         cluster.unlock(NUMBER)
         while not delete(running):
