@@ -16,7 +16,7 @@ from poolwright.domain.autoscale import AutoscaleConfig
 from poolwright.domain.base import Model
 from poolwright.domain.identities import server_workflow_id
 from poolwright.domain.planning import plan
-from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan
+from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan, Snapshot
 from poolwright.domain.servers import Server
 from poolwright.store import documents, ledger, scaling, sessions
 from poolwright.store.engine import Store
@@ -73,7 +73,7 @@ class ScalingActivities:
             acts = snapshot.paused is None and not autoscale.observe
             to_start = [get_server(tx, server_id) for server_id in scaling.requested_servers(tx, autoscale.name)]
         return _Outcome(
-            decided=_decided(autoscale, planned, recorded, at, watches),
+            decided=_decided(snapshot, planned, recorded, at, watches),
             to_start=tuple(to_start),
             actions=planned.actions if acts else (),
         )
@@ -98,8 +98,9 @@ def _can_be_interrupted(tx: Session, autoscale: AutoscaleConfig) -> bool:
 
 
 def _decided(
-    autoscale: AutoscaleConfig, planned: Plan, recorded: scaling.Recorded, at: datetime, can_be_interrupted: bool
+    snapshot: Snapshot, planned: Plan, recorded: scaling.Recorded, at: datetime, can_be_interrupted: bool
 ) -> Decided:
+    autoscale = snapshot.autoscale
     wait = timedelta(seconds=autoscale.scaling_period_seconds)
     if planned.next_decision_at is not None:
         wait = max(_SHORTEST_WAIT, min(wait, planned.next_decision_at - at))
@@ -108,7 +109,8 @@ def _decided(
         pool=autoscale.pool,
         paused=recorded.paused,
         observed=autoscale.observe,
-        wait_seconds=_PAUSED_WAIT_SECONDS if recorded.paused else wait.total_seconds(),
+        # Those who wait are to be sent away in time.
+        wait_seconds=_PAUSED_WAIT_SECONDS if recorded.paused and not snapshot.waiting else wait.total_seconds(),
         summary=planned.reasons[0] if planned.reasons else "nothing to do",
         details=decision_markdown(autoscale, planned, recorded),
         interruptible_in=autoscale.zone if can_be_interrupted else None,

@@ -250,6 +250,20 @@ class TestPause:
             await poolwright.signals.resume("demo")
             await poolwright.soon(lambda: self._pause(poolwright) is None)
 
+    async def test_those_who_wait_meanwhile_are_sent_away_in_time(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(skipping, tmp_path, sticky=True, **ALL_READY) as poolwright:
+            poolwright.change("pool", "demo", queue_expiry_seconds=60)
+            await begun(poolwright)
+            await poolwright.signals.pause("demo", "the cloud is being rebuilt")
+            await poolwright.soon(lambda: self._pause(poolwright) is not None)
+            session = await poolwright.request("ada")
+            await poolwright.signals.scale_now(["demo"], "somebody waits")
+            await poolwright.until(
+                lambda: poolwright.session(session).state is SessionState.ENDED, within_seconds=60 + 2 * PERIOD_SECONDS
+            )
+
     async def test_the_last_wish_counts(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
         async with scene(skipping, tmp_path, sticky=True, working=False, **ALL_READY) as poolwright:
             await poolwright.loop()
