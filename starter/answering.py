@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session as Transaction
 
 from poolwright.domain.resources import Pool
@@ -13,6 +14,7 @@ from poolwright.store.pool_views import waiting_sessions
 from poolwright.store.scaling import Decision
 from poolwright.store.servers import UnknownServer, count_servers, find_server, get_server, history, list_servers
 from poolwright.store.session_accounts import session_connection
+from poolwright.store.tables import ServerRow, SessionRow
 from starter.answers import (
     ConfigExplanation,
     ConnectionAnswer,
@@ -53,9 +55,27 @@ def answer_session(tx: Transaction, session: Session, now: datetime, *, with_con
 def answer_sessions(
     tx: Transaction, pool: str | None, *, ended: bool, newest: int, now: datetime
 ) -> list[SessionAnswer]:
-    """The sessions in the order of their requests, without connections."""
+    """The sessions in the order of their requests, without connections. Raises `UnknownDocument`."""
+    check_pool(tx, pool)
     composer = _Composer(tx, now)
     return [composer.answer(session) for session in sessions.list_sessions(tx, pool=pool, ended=ended, newest=newest)]
+
+
+def answer_servers(
+    tx: Transaction, pool: str | None, *, states: Sequence[ServerState] | None = None, deleted: bool = False
+) -> list[Server]:
+    """The servers, oldest first; deleted ones only if asked for. Raises `UnknownDocument`."""
+    check_pool(tx, pool)
+    return list_servers(tx, pool=pool, states=states, deleted=deleted)
+
+
+def check_pool(tx: Transaction, name: str | None) -> None:
+    """Raises `UnknownDocument` when no pool has this name, and no server or session is left of one that had it."""
+    if name is None:
+        return
+    left = select(ServerRow.id).where(ServerRow.pool == name), select(SessionRow.id).where(SessionRow.pool == name)
+    if not any(tx.scalar(query.limit(1)) for query in left):
+        documents.get_row(tx, "pool", name)
 
 
 def answer_pools(tx: Transaction) -> list[PoolAnswer]:

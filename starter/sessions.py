@@ -71,7 +71,10 @@ class SessionService:
         return answer
 
     async def list(self, *, pool: str | None = None, ended: bool = False, newest: int = 500) -> Sequence[SessionAnswer]:
-        """The newest sessions in the order of their requests, without connections; ended ones only if asked for."""
+        """The newest sessions in the order of their requests, without connections; ended ones only if asked for.
+
+        Raises `UnknownDocument`.
+        """
         return await asyncio.to_thread(self._list, pool, ended, newest)
 
     async def explain(self, pool: str, at: datetime | None = None) -> Explanation:

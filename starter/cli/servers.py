@@ -48,14 +48,14 @@ def list_servers(
       poolwright server list --state failed --state deleting -o json
     """
     from poolwright.domain.states import ServerState
-    from poolwright.store import servers
+    from starter.answering import answer_servers
 
     unknown = [one for one in state or () if one not in list(ServerState)]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]!r} is no state; the states are {', '.join(ServerState)}")
     states = [ServerState(one) for one in state] if state else None
     with open_database() as store, store.read() as tx:
-        found = servers.list_servers(tx, pool=pool, states=states, deleted=deleted)
+        found = answer_servers(tx, pool, states=states, deleted=deleted)
         now = store.clock()
     data = [server.model_dump(mode="json") for server in found]
     rows = [_row(server, now) for server in found]

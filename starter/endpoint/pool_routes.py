@@ -11,7 +11,6 @@ from poolwright.domain.base import Model
 from poolwright.domain.resources import Name
 from poolwright.domain.servers import Server
 from poolwright.store.engine import Store
-from poolwright.store.servers import list_servers
 from starter import answering
 from starter.answers import Explanation, PoolAnswer, ServerAnswer
 from starter.endpoint.callers import Reader
@@ -71,7 +70,7 @@ async def explain_pool(name: PoolName, _caller: Reader, sessions: Sessions, at: 
     return await sessions.explain(name, at)
 
 
-@router.get("/api/servers", summary="List servers", responses=documented(401, 422, 503))
+@router.get("/api/servers", summary="List servers", responses=documented(401, 404, 422, 503))
 async def list_all_servers(
     _caller: Reader,
     store: StoreOfApp,
@@ -99,7 +98,7 @@ def _pool(store: Store, name: str) -> PoolAnswer:
 
 def _servers(store: Store, pool: str | None) -> tuple[Server, ...]:
     with store.read() as tx:
-        return tuple(list_servers(tx, pool=pool))
+        return tuple(answering.answer_servers(tx, pool))
 
 
 def _server(store: Store, name: str) -> ServerAnswer:

@@ -86,7 +86,7 @@ async def request_session(
     return await sessions.request(request, wait_seconds=wait_seconds)
 
 
-@router.get("/api/sessions", summary="List sessions", responses=documented(401, 422, 503))
+@router.get("/api/sessions", summary="List sessions", responses=documented(401, 404, 422, 503))
 async def list_sessions(
     _caller: Reader,
     sessions: Sessions,

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from poolwright.domain.servers import CheckInStatus, Server
 from poolwright.domain.states import ServerState
-from poolwright.store import ledger, scaling
+from poolwright.store import documents, ledger, scaling
 from poolwright.store.engine import Store
 from poolwright.store.identifiers import new_id
 from poolwright.store.servers import get_server, lock_server, transition
@@ -153,6 +153,11 @@ class Program:
                 row = lock_server(tx, server_id)
                 row.address = "10.0.0.7"
                 transition(tx, row, state, f"a test made it {state}", self.store.clock())
+
+    def forget_pool(self, name: str) -> None:
+        """Delete the document of the pool, whatever is left of it."""
+        with self.store.write() as tx:
+            documents.delete_document(tx, "pool", name)
 
     def session(self, user: str = "ada") -> str:
         """The id of a session that this person asked for."""

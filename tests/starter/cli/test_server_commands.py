@@ -26,8 +26,23 @@ class TestList:
         program.server()
         failed = program.server(ServerState.FAILED)
         assert [one["id"] for one in program.json("server", "list", "--state", "failed")] == [failed.id]
-        assert program.json("server", "list", "--pool", "other") == []
+        assert len(program.json("server", "list", "--pool", "desks")) == 2
         assert "is no state" in program.run("server", "list", "--state", "happy", expect=ExitCode.USAGE).stderr
+
+    def test_an_unknown_pool_is_not_found(self, program: Program) -> None:
+        program.server()
+        assert "no pool 'desk'" in program.error("server", "list", "--pool", "desk", expect=ExitCode.NOT_FOUND)
+
+    def test_a_pool_without_servers_has_none(self, program: Program) -> None:
+        assert program.json("server", "list", "--pool", "desks") == []
+
+    def test_of_a_pool_that_was_deleted_its_servers_are_found(self, program: Program) -> None:
+        server = program.server(ServerState.DELETING)
+        program.forget_pool("desks")
+        assert [one["id"] for one in program.json("server", "list", "--pool", "desks")] == [server.id]
+        program.move(server.id, ServerState.DELETED)
+        assert program.json("server", "list", "--pool", "desks") == []
+        assert [one["id"] for one in program.json("server", "list", "--pool", "desks", "--deleted")] == [server.id]
 
     def test_deleted_servers_only_when_asked(self, program: Program) -> None:
         server = program.server(ServerState.DELETING)

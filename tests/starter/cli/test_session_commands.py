@@ -86,6 +86,17 @@ class TestStatusEndAndList:
         assert "position in the queue: 1" in shown
         assert "waits because:" in shown
 
+    def test_an_unknown_pool_is_not_found(self, program: Program) -> None:
+        program.session("ada")
+        assert "no pool 'desk'" in program.error("session", "list", "--pool", "desk", expect=ExitCode.NOT_FOUND)
+
+    def test_of_a_pool_that_was_deleted_its_sessions_are_found(self, program: Program) -> None:
+        session = program.session("ada")
+        program.run("session", "end", session)
+        program.forget_pool("desks")
+        assert program.json("session", "list", "--pool", "desks") == []
+        assert [one["id"] for one in program.json("session", "list", "--pool", "desks", "--ended")] == [session]
+
     @pytest.mark.parametrize("command", ["status", "end"])
     def test_an_unknown_session_is_not_found(self, program: Program, command: str) -> None:
         program.error("session", command, "n00000000000", expect=ExitCode.NOT_FOUND)

@@ -115,6 +115,10 @@ class TestServers:
         of_pool = (await broker.get("/api/servers", params={"pool": "other"})).json()["servers"]
         assert [server["id"] for server in of_pool] == [others]
 
+    async def test_a_list_of_an_unknown_pool_is_not_found(self, broker: httpx.AsyncClient) -> None:
+        answer = await broker.get("/api/servers", params={"pool": "nowhere"})
+        assert (answer.status_code, answer.json()["error"]) == (404, "there is no pool 'nowhere'")
+
     async def test_one_is_found_by_id_and_by_host_name(self, broker: httpx.AsyncClient, world: World) -> None:
         server = world.server(ServerState.BOOTING)
         by_id = (await broker.get(f"/api/servers/{server}")).json()

@@ -219,7 +219,12 @@ class TestLook:
         assert [one["user"] for one in everyone.json()["sessions"]] == users
         newest = await broker.get("/api/sessions", params={"all": True, "limit": 2})
         assert [one["user"] for one in newest.json()["sessions"]] == users[1:]
+        world.declare_pool("empty")
         assert (await broker.get("/api/sessions", params={"pool": "empty"})).json() == {"sessions": []}
+
+    async def test_a_list_of_an_unknown_pool_is_not_found(self, broker: httpx.AsyncClient) -> None:
+        answer = await broker.get("/api/sessions", params={"pool": "nowhere"})
+        assert (answer.status_code, answer.json()["error"]) == (404, "there is no pool 'nowhere'")
 
 
 class TestEnd:
