@@ -26,6 +26,8 @@ _PROTECTED: Final = (
     ("UserData",),
 )
 _ENDS_WITH_ITS_VM: Final = "DeleteOnTermination"
+_KEEPS_ITS_VM: Final = ("DisableApiTermination", "DisableApiStop")
+"""Whichever is true, EC2 refuses to terminate the instance: protection from being stopped is one from termination."""
 
 
 class Place(NamedTuple):
@@ -86,6 +88,7 @@ class Requests:
         merged = overridden(request, self._settings.override, protected=_PROTECTED)
         _have_all_end_with_the_vm(merged)
         _refuse_a_persistent_spot_request(merged)
+        _refuse_protection(merged)
         self._validate(merged)
         return cast("RunInstancesRequestTypeDef", merged)
 
@@ -182,6 +185,15 @@ def _refuse_a_persistent_spot_request(request: Mapping[str, Any]) -> None:
             "config_override sets SpotInstanceType to persistent, with which EC2 makes a new VM for each that is "
             "deleted; take it out"
         )
+
+
+def _refuse_protection(request: Mapping[str, Any]) -> None:
+    for key in _KEEPS_ITS_VM:
+        if request.get(key):
+            raise InvalidSettings(
+                f"config_override sets {key} to {request[key]!r}, with which EC2 refuses to terminate the VM, so that "
+                "Poolwright could never delete it; take it out"
+            )
 
 
 def _objects(request: Mapping[str, Any], key: str) -> Sequence[dict[str, Any]]:

@@ -39,6 +39,7 @@ def insert_request(settings: Settings, spec: VMSpec, place: Place, number: int =
     body = overridden(
         _instance(settings, spec, place, request), rest_names(settings.config_override), protected=_PROTECTED
     )
+    _refuse_protection(body)
     _add_script(body, settings, spec)
     _mark_disks(body, spec)
     return compute_v1.InsertInstanceRequest(
@@ -205,6 +206,14 @@ def _check_sizes(items: list[Any], script_key: str, spec: VMSpec) -> None:
         raise InvalidSettings(
             f"the metadata of {spec.name} with its startup script has {total} bytes, {_METADATA_LIMIT_BYTES} are "
             "allowed; shorten it"
+        )
+
+
+def _refuse_protection(body: Mapping[str, Any]) -> None:
+    if body.get("deletionProtection"):
+        raise InvalidSettings(
+            f"config_override sets deletionProtection to {body['deletionProtection']!r}, with which Google refuses to "
+            "delete the VM, so that Poolwright never could; take it out"
         )
 
 

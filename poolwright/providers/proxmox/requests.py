@@ -14,6 +14,9 @@ from poolwright.providers.proxmox.settings import SECRETS, Settings
 # VM's configuration.
 _PROTECTED: Final = ("name", "description", "tags", "lock", "template", "vmid", "node", "newid", "digest", "revert")
 
+_TRUE: Final = ("1", "1.0", "on", "yes", "true")
+"""How Proxmox VE spells it, in lower-case letters, and how Python does."""
+
 
 def refuse_what_never_works(settings: Settings, controller_id: str, spec: VMSpec) -> None:
     """Raises `InvalidSettings` for what no cluster could make."""
@@ -65,6 +68,11 @@ def configuration(settings: Settings, mark: OwnerMark, number: int) -> dict[str,
     if removed.intersection(_PROTECTED):
         raise InvalidSettings(
             "config_override deletes what Poolwright knows its VMs by; take tags, name and description out of delete"
+        )
+    if str(merged.get("protection") or 0).lower() in _TRUE:
+        raise InvalidSettings(
+            f"config_override sets protection to {merged['protection']!r}, with which Proxmox VE refuses to remove the "
+            "VM, so that Poolwright could never delete it; take it out"
         )
     # Proxmox VE knows 1 and 0.
     return {name: int(value) if isinstance(value, bool) else value for name, value in merged.items()}

@@ -182,6 +182,8 @@ class TestOverrides:
                 {"InstanceMarketOptions": {"MarketType": "spot", "SpotOptions": {"SpotInstanceType": "persistent"}}},
                 "SpotInstanceType",
             ),
+            ({"DisableApiTermination": True}, "DisableApiTermination to True, with which EC2 refuses to terminate"),
+            ({"DisableApiStop": True}, "DisableApiStop to True, with which EC2 refuses to terminate"),
         ],
     )
     def test_that_are_wrong_are_refused_by_name_before_anything_is_asked(

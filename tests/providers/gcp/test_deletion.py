@@ -122,10 +122,10 @@ class TestInstances:
         assert rig.engine.leftovers() == []
 
     def test_one_that_is_protected_is_told_of(self, rig: Rig, gcp: GCPProvider) -> None:
-        protecting = rig.open(config_override={"deletionProtection": True})
-        vm = protecting.create(spec_of("a"))
+        vm = gcp.create(spec_of("a"))
+        rig.state.instances[ZONE, "pw-a"].body["deletionProtection"] = True
         with pytest.raises(InvalidSettings, match="protected against accidental deletion"):
-            protecting.delete(mark_of("a"), vm.reference)
+            gcp.delete(mark_of("a"), vm.reference)
 
 
 class TestProof:

@@ -193,6 +193,11 @@ class TestOverride:
             ),
             ({"disks": [{"initializeParams": {"labels": ["a"]}}]}, r"initializeParams.labels is list"),
             ({"name": "mine"}, "config_override changes name"),
+            (
+                {"deletionProtection": True},
+                "sets deletionProtection to True, with which Google refuses",
+            ),
+            ({"deletion_protection": True}, "config_override sets deletionProtection to True"),
             ({"labels": {"poolwright_server": "b"}}, "config_override changes labels.poolwright_server"),
             ({"labels": None}, "config_override changes labels.poolwright_controller"),
             ({"metadata": {"items": [{"key": "startup-script", "value": "x"}]}}, "sets a startup script"),

@@ -102,6 +102,18 @@ class TestOverride:
         with pytest.raises(InvalidSettings, match="config_override"):
             provider.create(SPEC)
 
+    @pytest.mark.parametrize("protection", [True, 1, "1", "yes", "On"])
+    def test_protection_with_which_no_vm_could_be_deleted_is_refused(self, protection: Any) -> None:
+        provider = open_provider({**SETTINGS, "config_override": {"protection": protection}}, OURS)
+        for call in (provider.preview, provider.create):
+            with pytest.raises(InvalidSettings, match=f"config_override sets protection to {protection!r}"):
+                call(SPEC)
+
+    @pytest.mark.parametrize("protection", [False, 0, "0", "no", None])
+    def test_none_is_what_poolwright_asks_for_itself(self, protection: Any) -> None:
+        provider = open_provider({**SETTINGS, "config_override": {"protection": protection}}, OURS)
+        assert provider.preview(SPEC).also["config"].get("protection") == protection
+
     @pytest.mark.parametrize("override", [{"net0": {"bridge": "vmbr1"}}, {"net0": ["virtio"]}, "net0=virtio"])
     def test_what_no_parameter_can_be_is_refused_with_its_key(self, override: Any) -> None:
         with pytest.raises(ValidationError, match="config_override"):
