@@ -34,6 +34,10 @@ class Signals:
         """Take sessions again."""
         return await self._signal(server_workflow_id(server_id), "undrain", [reason])
 
+    async def delete(self, server_id: str, reason: str) -> bool:
+        """Tear the server down, now if nobody can be on it, else once its last session has ended."""
+        return await self._signal(server_workflow_id(server_id), "delete", [reason])
+
     async def terminate(self, server_id: str, reason: str) -> bool:
         """Tear the server down now."""
         return await self._signal(server_workflow_id(server_id), "terminate", [reason])

@@ -33,7 +33,8 @@ _LAST_WORDS = timedelta(seconds=1)
 class ServerLifecycle:
     """One server's life. Its row says where it stands, so a life that was lost goes on where it was.
 
-    Cancelling means: drain, then tear down cleanly. The signal `terminate` does not wait for sessions.
+    Cancelling means: drain, then tear down cleanly; the signal `delete` means the same. `terminate` does not wait for
+    sessions.
     """
 
     @workflow.init
@@ -44,6 +45,7 @@ class ServerLifecycle:
         self._checked_in_message = ""
         self._drain: DrainRequest | None = None
         self._undrain: str | None = None
+        self._delete: str | None = None
         self._terminate: str | None = None
         self._cancelled = False
         self._booted = False
@@ -68,6 +70,12 @@ class ServerLifecycle:
     def undrain(self, reason: str = "an operator asked for it") -> None:
         """Take sessions again, unless it is too late."""
         self._undrain, self._drain = reason, None
+
+    @workflow.signal(description="Tear the server down; one that serves is drained before. The input is the reason")
+    def delete(self, reason: str = "an operator deleted it") -> None:
+        """Tear down, now if nobody can be on it, else once the last session has ended."""
+        # Whether somebody may be on it is known only once the life has begun.
+        self._delete = reason.strip() or "an operator deleted it"
 
     @workflow.signal(description="Tear the server down now; sessions on it end. The input is the reason")
     def terminate(self, reason: str = "an operator ended it") -> None:
@@ -106,8 +114,14 @@ class ServerLifecycle:
         if self._cancelled:
             self._cancel()
         while not living.done() and self._terminate is None:
+            if self._delete is not None:
+                reason, self._delete = self._delete, None
+                self._go_without_ending_sessions(reason)
+                continue
             try:
-                await workflow.wait_condition(lambda: living.done() or self._terminate is not None)
+                await workflow.wait_condition(
+                    lambda: living.done() or self._terminate is not None or self._delete is not None
+                )
             except asyncio.CancelledError:
                 self._cancel()
         living.cancel()
@@ -119,13 +133,17 @@ class ServerLifecycle:
             return self._terminate or await self._failed(_cause(error))
 
     def _cancel(self) -> None:
-        """Cancelling never ends sessions: a server that serves is drained, any other is torn down."""
+        """Cancelling never ends sessions."""
         self._cancelled = True
+        self._go_without_ending_sessions("the workflow was cancelled")
+
+    def _go_without_ending_sessions(self, reason: str) -> None:
+        """A server that serves is drained, any other is torn down."""
         # A server that has booted may have been given to somebody before its life hears so.
         if self._booted or self._story.state in (ServerState.RUNNING, ServerState.DRAINING):
-            self._ask_to_drain("the workflow was cancelled", DrainReason.OPERATOR)
+            self._ask_to_drain(reason, DrainReason.OPERATOR)
         else:
-            self._terminate = "the workflow was cancelled"
+            self._terminate = reason
 
     async def _live(self, begun: Life) -> str:
         """From wherever the row stands to the end of service. Raises `FailureError` when the server is no good."""
@@ -254,7 +272,7 @@ class ServerLifecycle:
         # A cancellation is heard only after what came with it has been dealt with: a moment later.
         await workflow.sleep(_LAST_WORDS, summary="before a new run")
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if self._drain is None and self._undrain is None:
+        if self._drain is None and self._undrain is None and self._delete is None:
             workflow.continue_as_new(LifeInput(server_id=self._steps.server_id))
 
     async def _drained(self) -> str | None:
@@ -303,7 +321,7 @@ class ServerLifecycle:
     async def _until_terminated(self, at: datetime) -> None:
         try:
             await workflow.wait_condition(
-                lambda: self._terminate is not None or self._cancelled,
+                lambda: self._terminate is not None or self._delete is not None or self._cancelled,
                 timeout=max(at - workflow.now(), timedelta(0)),
                 timeout_summary="kept for diagnosis",
             )

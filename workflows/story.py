@@ -18,6 +18,7 @@ _HELP = """
 |---|---|
 | signal `drain` | no new session; the server goes when it is empty. Input: the reason, as a JSON string |
 | signal `undrain` | take sessions again |
+| signal `delete` | tear down now, unless it serves: then drain first. Input: the reason, as a JSON string |
 | signal `terminate` | tear down now; sessions on it end. Input: the reason, as a JSON string |
 | *Cancel* | drain, then tear down |
 | *Terminate* | loses only this page: the watchdog begins the life again from its row within a minute |

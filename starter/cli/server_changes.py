@@ -68,10 +68,8 @@ def delete(names: Sequence[str], reason: str, wait_seconds: float | None, *, for
             )
 
     async def ask(signals: "Signals", server: "Server") -> bool:
-        if server.state in (State.RUNNING, State.DRAINING) and not force:
-            # An empty server that drains goes at once, but somebody who gets it at this very moment keeps it.
-            return await signals.drain(server.id, reason)
-        return await signals.terminate(server.id, reason)
+        # Since the look somebody may have got it, even if it did not run then: unforced, they keep it until they leave.
+        return await (signals.terminate if force else signals.delete)(server.id, reason)
 
     _each(names, check, ask, (State.DELETED,), wait_seconds, "is asked to go")
 

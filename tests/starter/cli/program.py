@@ -69,6 +69,9 @@ class RecordedSignals:
     async def undrain(self, server_id: str, reason: str) -> bool:
         return self._take("undrain", server_id, reason)
 
+    async def delete(self, server_id: str, reason: str) -> bool:
+        return self._take("delete", server_id, reason)
+
     async def terminate(self, server_id: str, reason: str) -> bool:
         return self._take("terminate", server_id, reason)
 

@@ -161,22 +161,19 @@ class TestDelete:
         program.run("server", "delete", server.hostname, "--force", "--reason", "patch")
         assert program.signals.sent == [("terminate", server.id, "patch")]
 
-    def test_an_empty_running_server_drains_so_that_whoever_comes_at_this_moment_keeps_it(
-        self, program: Program
+    @pytest.mark.parametrize(
+        "state", [ServerState.REQUESTED, ServerState.CONFIGURING, ServerState.RUNNING, ServerState.FAILED]
+    )
+    def test_without_force_it_ends_no_session_of_somebody_who_comes_at_this_moment(
+        self, program: Program, state: ServerState
     ) -> None:
-        server = program.server()
-        program.run("server", "delete", server.hostname)
-        assert program.signals.names() == [("drain", server.id)]
-
-    @pytest.mark.parametrize("state", [ServerState.REQUESTED, ServerState.BOOTING, ServerState.FAILED])
-    def test_a_server_that_serves_nobody_is_torn_down_at_once(self, program: Program, state: ServerState) -> None:
         server = program.server(state)
-        program.run("server", "delete", server.id)
-        assert program.signals.names() == [("terminate", server.id)]
+        program.run("server", "delete", server.id, "--reason", "patch")
+        assert program.signals.sent == [("delete", server.id, "patch")]
 
     def test_waiting_returns_when_it_is_gone(self, program: Program) -> None:
         server = program.server(ServerState.BOOTING)
-        program.signals.effects["terminate"] = lambda server_id: program.move(
+        program.signals.effects["delete"] = lambda server_id: program.move(
             server_id, ServerState.DELETING, ServerState.DELETED
         )
         program.run("server", "delete", server.hostname, "--wait")
