@@ -14,6 +14,7 @@ from poolwright.domain.planning import sibling_of
 from poolwright.domain.resources import PoolType, VMProviderConfig
 from poolwright.domain.scaling import (
     ActionKind,
+    DrainReason,
     FailureRecord,
     Plan,
     ProviderCap,
@@ -50,6 +51,7 @@ _FORGET_PLACES = delete(PlaceMemoryRow).where(PlaceMemoryRow.until < bindparam("
 _NEWEST_SUCCESS = select(func.max(ServerRow.running_at).label("ready_at")).where(
     ServerRow.autoscale == bindparam("name"),
     ServerRow.state.in_([ServerState.RUNNING, ServerState.DRAINING]),
+    func.coalesce(ServerRow.drain_reason, "") != DrainReason.ERROR,
     ServerRow.running_at <= bindparam("until"),
 )
 _REQUESTED = (

@@ -9,12 +9,12 @@ import pytest
 
 from poolwright.domain.planning import plan
 from poolwright.domain.resources import PoolType
-from poolwright.domain.scaling import Action, ActionKind, Plan, ProviderCap, Snapshot
+from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan, ProviderCap, Snapshot
 from poolwright.domain.states import ServerState
 from poolwright.store import ledger, scaling
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
-from poolwright.store.servers import get_server, history, list_servers, lock_pool, lock_server
+from poolwright.store.servers import get_server, history, list_servers, lock_pool, lock_server, transition
 from poolwright.store.tables import PlaceMemoryRow, ServerRow
 from tests.installations import save
 from tests.store.scenes import AUTOSCALE, NOW, PROVIDER, at_once, move, request, reserve, running, server_pool
@@ -319,6 +319,18 @@ class TestFailures:
                 scaling.take_snapshot(tx, "demo", server.running_at + minutes * MINUTE).failures for minutes in (4, 5)
             ]
         assert [one.last_success_at for one in found] == [None, server.running_at]
+
+    def test_one_that_drains_for_an_error_is_none_however_long_people_stay_on_it(self, store: Store) -> None:
+        server_pool(store, failure={"success_after_seconds": 300})
+        with store.write() as tx:
+            scaling.note_failure(tx, "demo", "first", NOW - MINUTE)
+        (server,) = running(store)
+        request(store)
+        with store.write() as tx:
+            row = lock_server(tx, server.id)
+            transition(tx, row, ServerState.DRAINING, "the server reported an error: no desktop", NOW + MINUTE)
+            row.drain_reason = DrainReason.ERROR
+        assert snapshot(store, at=NOW + 60 * MINUTE).failures.last_success_at is None
 
     def test_an_operator_may_forgive_them(self, store: Store) -> None:
         server_pool(store)
