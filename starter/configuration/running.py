@@ -1,11 +1,13 @@
 """Changes that would leave servers behind, or that the servers that run have outgrown already."""
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from poolwright.dns.whereabouts import hiding
 from poolwright.domain.resources import DNSProviderConfig, LDAPConfig, Pool, VMProviderConfig
 from poolwright.domain.states import ServerState
 from poolwright.providers.registry import whereabouts
@@ -38,10 +40,11 @@ def overtaken(tx: Session, replacements: Sequence[Replacement]) -> Iterator[Find
         if isinstance(before, VMProviderConfig) and isinstance(after, VMProviderConfig):
             yield from _vm_provider(tx, before, after)
         elif isinstance(before, DNSProviderConfig) and isinstance(after, DNSProviderConfig):
-            yield from _moved(tx, after, "provider", before.provider, after.provider)
+            yield from _dns_provider(tx, before, after)
         elif isinstance(before, LDAPConfig) and isinstance(after, LDAPConfig):
             if before.domain.lower() != after.domain.lower():
-                yield from _moved(tx, after, "search_base", before.search_base, after.search_base)
+                in_use = servers_where(tx, ServerRow.ldap == after.name)
+                yield from _moved(after, in_use, ("search_base",), before.search_base, after.search_base)
         elif isinstance(before, Pool) and isinstance(after, Pool):
             yield from _pool(tx, before, after)
         elif isinstance(before, Autoscale) and isinstance(after, Autoscale):
@@ -84,13 +87,26 @@ def _elsewhere(after: VMProviderConfig, in_use: int, path: Path, old: Any, new: 
     )
 
 
-def _moved(tx: Session, after: DNSProviderConfig | LDAPConfig, key: str, old: str, new: str) -> Iterator[Finding]:
-    column = ServerRow.ldap if isinstance(after, LDAPConfig) else ServerRow.dns_provider
-    in_use = servers_where(tx, column == after.name) if old != new else 0
+def _dns_provider(tx: Session, before: DNSProviderConfig, after: DNSProviderConfig) -> Iterator[Finding]:
+    of_it = ServerRow.dns_provider == after.name
+    in_use = servers_where(tx, of_it)
+    if before.provider != after.provider:
+        yield from _moved(after, in_use, ("provider",), before.provider, after.provider)
+        return
+    query = select(ServerRow.fqdn, ServerRow.address, ServerRow.private_address)
+    rows = tx.execute(query.where(ServerRow.state != ServerState.DELETED, of_it)).all()
+    names = {row.fqdn for row in rows if row.fqdn}
+    addresses = {ip_address(text) for row in rows for text in (row.address, row.private_address) if text}
+    for key in hiding(after.provider, before.settings, after.settings, names, addresses):
+        yield from _moved(after, in_use, ("settings", key), before.settings.get(key), after.settings.get(key))
+
+
+def _moved(after: DNSProviderConfig | LDAPConfig, in_use: int, path: Path, old: Any, new: Any) -> Iterator[Finding]:
     if in_use:
+        was = "its default" if old is None else repr(old)
         yield Finding(
-            subjects=(Subject(after.kind, after.name, (key,)),),
-            what=f"cannot change from {old!r} while {servers_text(in_use)} of it exist: "
+            subjects=(Subject(after.kind, after.name, path),),
+            what=f"cannot change from {was} while {servers_text(in_use)} of it exist: "
             "nobody could find their records any more",
             remedy=f"Declare a second {after.kind}, and delete this one when its servers are gone.",
             value=shown(new),

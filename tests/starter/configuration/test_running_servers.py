@@ -250,6 +250,41 @@ class TestRecords:
         finish(declared)
         delete_document(declared.store, kind, name)
 
+    @pytest.mark.parametrize(
+        ("provider", "settings", "key", "line", "other"),
+        [
+            ("azure", {"subscription_id": NOBODY, "resource_group": "names"}, "resource_group", 6, "others"),
+            ("google", {"project": "names-1"}, "project", 5, "names-2"),
+            ("route53", {"private_zones": False}, "private_zones", 5, True),
+        ],
+    )
+    def test_a_dns_provider_keeps_its_account_while_servers_have_records_there(
+        self, declared: Declarations, provider: str, settings: dict[str, Any], key: str, line: int, other: Any
+    ) -> None:
+        body = {"kind": "dns_provider", "name": "campus", "provider": provider, "settings": settings}
+        elsewhere = yaml.safe_dump({**body, "settings": {**settings, key: other}}, sort_keys=False)
+        declared.apply(yaml.safe_dump(body, sort_keys=False))
+        declared.reserve("desks-here", 1)
+        with declared.store.write() as tx:
+            tx.execute(update(ServerRow).values(dns_provider="campus", fqdn="s1.vdi.example.org", address="192.0.2.5"))
+        problem = declared.problem(elsewhere)
+        assert place(problem)[1:4] == (line, "dns_provider campus", f"settings.{key}")
+        assert problem.what.startswith(f"cannot change from {settings[key]!r} while 1 server of it exist: nobody could")
+        assert "Declare a second dns_provider" in problem.remedy
+        finish(declared)
+        declared.apply(elsewhere)
+
+    def test_a_zone_stays_named_while_a_server_has_its_name_there(self, declared: Declarations) -> None:
+        zones = self.DNS.replace("[example.org]", "[example.org, vdi.example.org, lab.example.org]")
+        declared.apply(zones)
+        declared.reserve("desks-here", 1)
+        with declared.store.write() as tx:
+            tx.execute(update(ServerRow).values(dns_provider="campus", fqdn="s1.vdi.example.org", address="192.0.2.5"))
+        problem = declared.problem(self.DNS)
+        assert place(problem)[3:] == ("settings.zones", '["example.org"]')
+        assert "nobody could find their records any more" in problem.what
+        declared.apply(zones.replace(", lab.example.org", ""))
+
     def test_a_directory_keeps_its_domain_while_servers_have_records_there(self, declared: Declarations) -> None:
         declared.apply(self.LDAP.format(base="DC=corp,DC=example"))
         declared.reserve("desks-here", 1)
