@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self, overload
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.blank import OptionalSecret
@@ -128,8 +128,6 @@ _FAULT_OF_BEGINNING: Final = {"Invalid": Fault.INVALID, "Insufficient": Fault.CA
 class Account(Model):
     """How an AWS account is reached. Without an access key boto3's own search holds: environment variables, the shared
     credentials file, or the role of the instance or container that the worker runs on."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     access_key_id: OptionalSecret = None
     """Access key; given together with `secret_access_key` or not at all."""

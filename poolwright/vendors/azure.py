@@ -9,7 +9,7 @@ from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.azure_faults import Trouble, trouble
@@ -88,8 +88,6 @@ Uuid = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-
 
 class Account(Model):
     """Which subscription and resource group, and as whom."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     subscription_id: Uuid
     """The subscription."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from poolwright.domain.base import Model
 from poolwright.vendors.blank import OptionalSecret
@@ -37,8 +37,6 @@ def _checked_url(url: str) -> str:
 class Account(Model):
     """Which project, and as whom. Without `credentials_json` Google's application default credentials hold: the file
     that GOOGLE_APPLICATION_CREDENTIALS names, or the service account of the VM or pod that the worker runs on."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     project: Annotated[str, Field(pattern=r"^([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
     """The project's id, not its name or number."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import ConfigDict, Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.faults import Fault
@@ -74,9 +74,6 @@ _KEY_SETTINGS: Final = ("user_ocid", "tenancy_ocid", "fingerprint", "private_key
 
 class Account(Model):
     """Whose tenancy, and which compartment of it."""
-
-    # The way to a secret must not lead through an error message either.
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     user_ocid: OCID | None = None
     """User that the API key belongs to. Left out together with the key and the tenancy: the worker's own instance

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, SecretStr, model_validator
 
 from poolwright.domain.base import Model
 from poolwright.vendors.faults import Fault
@@ -79,8 +79,6 @@ def _checked_token(name: str) -> str:
 
 class Account(Model):
     """A user or API token of a Proxmox VE cluster."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     host: Annotated[str, AfterValidator(_checked_host)]
     """Any node of the cluster, or a name that leads to one that works: `pve.example.com`, `https://10.0.0.5:8006`."""

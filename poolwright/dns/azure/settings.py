@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from poolwright.dns.names import domain_name, reverse_zone
 from poolwright.vendors.azure import Account
@@ -20,9 +20,6 @@ class Visibility(StrEnum):
 
 class Settings(Account):
     """Which subscription, as whom, and which of its zones."""
-
-    # The way to a secret must not lead through an error message either.
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     # A machine has to be made somewhere; for zones it is only where to look.
     resource_group: Annotated[str, Field(min_length=1, max_length=90)] | None = None  # type: ignore[assignment]

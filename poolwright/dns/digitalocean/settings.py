@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict
+from pydantic import AfterValidator
 
 from poolwright.dns.names import domain_name
 from poolwright.vendors.digitalocean import Account
@@ -10,8 +10,6 @@ from poolwright.vendors.digitalocean import Account
 
 class Settings(Account):
     """Which DigitalOcean account (team) has the domains, and which of them are ours to write."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     domains: tuple[Annotated[str, AfterValidator(domain_name)], ...] = ()
     """Domains of the account that records are written to and swept; left out: all of them. A name goes to the one with

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from poolwright.vendors.gcp import Account
 
@@ -23,9 +23,6 @@ ZoneName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
 
 class Settings(Account):
     """Which project, as whom, and which of its managed zones."""
-
-    # The way to a secret must not lead through an error message either.
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     visibility: Visibility = Visibility.PUBLIC
     """Whether records go to the project's public or to its private zones."""

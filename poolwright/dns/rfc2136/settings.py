@@ -5,7 +5,7 @@ import binascii
 from ipaddress import IPv6Address, ip_address
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from poolwright.dns.names import Address, domain_name, reverse_zone
 from poolwright.domain.base import Model
@@ -65,9 +65,6 @@ def _base64_secret(secret: SecretStr) -> SecretStr:
 class TSIGKey(Model):
     """A shared key, as `tsig-keygen` makes it."""
 
-    # The way to a secret must not lead through an error message either.
-    model_config = ConfigDict(hide_input_in_errors=True)
-
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,253}$")]
     """The key's name on the DNS server, which must be the same on both sides."""
     algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512"] = "hmac-sha256"
@@ -77,8 +74,6 @@ class TSIGKey(Model):
 
 class Settings(Model):
     """Which DNS servers to ask, with which key, and which zones they let us write."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     servers: tuple[Annotated[str, AfterValidator(_readable_endpoint)], ...] = Field(min_length=1)
     """IP addresses of DNS servers, with port unless 53, the primary first: the next is asked if one does not answer."""

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from poolwright.vendors.aws import Account
 
@@ -13,8 +13,6 @@ def _bare(zone_id: str) -> str:
 
 class Settings(Account):
     """Which AWS account has the hosted zones, and which of them are ours to write."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     private_zones: bool = False
     """Write to the account's private hosted zones, which only their VPCs see, instead of its public ones."""
