@@ -133,6 +133,24 @@ async def terminated_with_a_session(poolwright: Scene) -> Handle:
 
 
 @LIVES.play()
+async def deleted_while_booting(poolwright: Scene) -> Handle:
+    server = await states.booting(poolwright)
+    await poolwright.signals.delete(server.id, "it is not wanted")
+    await poolwright.ended(server)
+    return poolwright.life(server)
+
+
+@LIVES.play()
+async def deleted_with_a_session(poolwright: Scene) -> Handle:
+    server = await states.serving(poolwright)
+    await poolwright.signals.delete(server.id, "it is not wanted")
+    await poolwright.until_told(server, ServerState.DRAINING)
+    await poolwright.end(poolwright.session_on(server))
+    await poolwright.ended(server)
+    return poolwright.life(server)
+
+
+@LIVES.play()
 async def cancelled_while_booting(poolwright: Scene) -> Handle:
     server = await states.booting(poolwright)
     await poolwright.life(server).cancel()
