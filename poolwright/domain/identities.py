@@ -33,11 +33,6 @@ def server_workflow_id(server_id: str) -> str:
     return f"server-{server_id}"
 
 
-def server_id_of(workflow_id: str) -> str:
-    """The inverse of `server_workflow_id`."""
-    return workflow_id.removeprefix("server-")
-
-
 def scaling_workflow_id(autoscale: str) -> str:
     """Id of the one scaling loop of this autoscale config."""
     return f"scale-{autoscale}"

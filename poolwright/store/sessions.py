@@ -166,14 +166,6 @@ def get_session(tx: Transaction, session_id: str) -> Session:
     return _session(row)
 
 
-def queue_position(tx: Transaction, session: Session) -> int | None:
-    """1 for the next to be served, or None when the session does not wait."""
-    if session.state is not SessionState.QUEUED:
-        return None
-    ids = [row.id for row in queued_rows(tx, session.pool)]
-    return ids.index(session.id) + 1 if session.id in ids else None
-
-
 def waits_because(tx: Transaction, session_id: str) -> str | None:
     """The reason, in words, why a queued session has no server yet."""
     row = tx.get(SessionRow, session_id)

@@ -24,11 +24,6 @@ def document_model(kind: str, body: Mapping[str, Any]) -> type[Model] | None:
     return _AUTOSCALES[PoolType(body["type"])] if body.get("type") in tuple(PoolType) else None
 
 
-def document_models() -> tuple[type[Model], ...]:
-    """The models of all kinds of document."""
-    return get_args(Document)
-
-
 def settings_model(kind: str, provider: str) -> type[Model] | None:
     """The model of this provider's settings; None where no model is known, so that any of them may be a secret.
 

@@ -11,6 +11,7 @@ from poolwright.domain.states import ServerState
 from poolwright.store import sessions
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
+from poolwright.store.pool_views import waiting_sessions
 from poolwright.store.sessions import SessionRefused, UnknownSession
 from tests.installations import save
 from tests.store.scenes import NOW, again, agent_pool, at_once, end, move, request, reserve, running, server_pool
@@ -88,19 +89,18 @@ class TestQueue:
         assert again(store, urgent).state is ASSIGNED
         assert again(store, patient).state is QUEUED
 
-    def test_the_position_counts_those_before(self, store: Store) -> None:
+    def test_they_wait_in_the_order_in_which_they_are_served(self, store: Store) -> None:
         server_pool(store)
         first = request(store, "ada")
         second = request(store, "grace", NOW + SECOND)
         urgent = request(store, "linus", NOW + 2 * SECOND, priority=1)
         with store.read() as tx:
-            assert [sessions.queue_position(tx, session) for session in (urgent, first, second)] == [1, 2, 3]
+            assert [one.id for one in waiting_sessions(tx, "demo")] == [urgent.id, first.id, second.id]
             assert sessions.still_queued(tx, [first.id, second.id, "n0"]) == {first.id, second.id}
         end(store, urgent)
         running(store)
         with store.read() as tx:
-            assert sessions.queue_position(tx, again(store, first)) is None
-            assert sessions.queue_position(tx, second) == 1
+            assert [one.id for one in waiting_sessions(tx, "demo")] == [second.id]
 
     def test_it_says_why_somebody_waits(self, store: Store) -> None:
         server_pool(store)

@@ -23,8 +23,6 @@ _NAMESPACE = "https://route53.amazonaws.com/doc/2013-04-01/"
 _ACCOUNT, _PARTITION = "123456789012", "aws"
 _TTL = 300
 
-RecordSets = dict[tuple[str, str], Mapping[str, Any]]
-
 
 class Route53:
     """The app for a `WireServer`."""

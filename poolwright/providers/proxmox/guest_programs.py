@@ -3,7 +3,8 @@
 Both put the written parts together, check that nothing is missing, run the script with its output in a file, and tell
 how it ended. The directory that the first of them makes is the marker: all others wait for its end and tell the same.
 The first line of what they print is one of `ended CODE`, `lost` (the guest was restarted or the script killed) and
-`damaged` (parts are missing: write them again). The script's own output follows.
+`damaged` (parts are missing: write them again). The end of the script's own output follows: 16,384 bytes, or
+characters on Windows.
 """
 
 import base64
@@ -15,8 +16,6 @@ from poolwright.providers.proxmox.settings import OSType
 
 NAME: Final = "poolwright-startup"
 """Of the parts, which get `.part001` and so on appended, and of the directory that is the marker."""
-OUTPUT_BYTES: Final = 16_384
-"""So much of the end of the script's output is told."""
 
 _BASH: Final = r"""
 umask 077
