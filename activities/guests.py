@@ -9,7 +9,7 @@ from activities.accounts import Accounts
 from activities.boundary import boundary, failure, without_secrets
 from activities.contract import RETRIEVE_PASSWORD, RUN_STARTUP_SCRIPT
 from activities.lives import now
-from activities.patience import seconds_to_next_try
+from activities.patience import not_yet
 from activities.startup import render_startup_script
 from poolwright.domain.check_ins import without_tokens
 from poolwright.store.check_ins import LOG_LINES_KEPT, LogLine, append_logs, prune_logs
@@ -17,7 +17,6 @@ from poolwright.store.engine import Store
 from poolwright.store.secrets import put_secret, server_password_id
 from poolwright.store.tables import ServerRow
 
-_SLOWEST_POLL_SECONDS = 30.0
 _MOST_CHARACTERS = 4_000
 """Of one line of output."""
 
@@ -43,7 +42,7 @@ class GuestActivities:
                 vm_provider, reference = row.vm_provider or "", row.provider_reference or ""
             result = self._accounts.provider(vm_provider).run_startup_script(reference, script)
             if not result.finished:
-                raise _not_yet("the startup script runs in the guest")
+                raise not_yet("the startup script runs in the guest")
             self._keep_output(server_id, result.output, result.exit_code)
             if result.exit_code:
                 raise failure(
@@ -62,7 +61,7 @@ class GuestActivities:
                 vm_provider, reference = row.vm_provider or "", row.provider_reference or ""
             password = self._accounts.provider(vm_provider).password(reference)
             if password is None:
-                raise _not_yet("the provider has not made the password yet")
+                raise not_yet("the provider has not made the password yet")
             with self._store.write() as tx:
                 put_secret(tx, server_password_id(server_id), password, now())
 
@@ -79,13 +78,3 @@ def _lines(output: str, exit_code: int | None, at: datetime) -> Sequence[LogLine
     said.append(f"ended with exit code {exit_code}")
     level = "error" if exit_code else "info"
     return [LogLine(at=at.isoformat(), application="startup script", level=level, message=line) for line in said]
-
-
-def _not_yet(message: str) -> Exception:
-    return failure(
-        message,
-        "NotYet",
-        retryable=True,
-        retry_in_seconds=seconds_to_next_try(_SLOWEST_POLL_SECONDS),
-        expected=True,
-    )

@@ -11,7 +11,7 @@ from activities.boundary import boundary, failure, without_secrets, words
 from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, Machine
 from activities.deadlines import boot_deadline
 from activities.lives import now
-from activities.patience import report_stuck, seconds_to_next_try
+from activities.patience import not_yet, report_stuck, seconds_to_next_try
 from activities.startup import render_startup_script
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.states import ServerState
@@ -31,7 +31,6 @@ from poolwright.store.machine_numbers import reserve_another, reserve_number
 from poolwright.store.servers import lock_server, note, transition
 from poolwright.store.tables import ServerRow
 
-_SLOWEST_POLL_SECONDS = 30.0
 _TOKENS_LAST = timedelta(hours=1)
 """Much shorter than any vendor remembers them: OCI for a day, EC2 for a day after the instance has ended."""
 
@@ -77,7 +76,7 @@ class MachineActivities:
                 vm = self._accounts.provider(vm_provider).get(reference or "", waiting=True)
             except NotFound:
                 # Lists and reads of a cloud lag behind its creations; the boot deadline bounds this.
-                raise self._not_yet("the provider does not show the VM yet") from None
+                raise not_yet("the provider does not show the VM yet") from None
             if vm.state is VMState.BROKEN:
                 problem = without_secrets(vm.problem or "no reason given", self._store)
                 if vm.lacks_room:
@@ -86,7 +85,7 @@ class MachineActivities:
                 raise failure(f"the provider gave up on the VM: {problem}", "VMBroken", retryable=False)
             machine, _ = self._record(server_id, vm)
             if not machine.ready:
-                raise self._not_yet(f"the VM is {vm.state} and has {'an' if vm.address else 'no'} address")
+                raise not_yet(f"the VM is {vm.state} and has {'an' if vm.address else 'no'} address")
             return machine
 
     @activity.defn(name=DELETE_MACHINE, no_thread_cancel_exception=True)
@@ -114,7 +113,7 @@ class MachineActivities:
                 raise
             if not gone:
                 report_stuck(self._store, server_id, "the provider is still deleting it", now())
-                raise self._not_yet("the provider is still deleting it")
+                raise not_yet("the provider is still deleting it")
 
     def _prepare(self, server_id: str) -> tuple[str, VMSpec]:
         """Write down that creation begins, before anything outside is touched."""
@@ -186,15 +185,6 @@ class MachineActivities:
             raise failure(
                 f"no VM after {int(patience.total_seconds())} s: {problem}", type(error).__name__, retryable=False
             )
-
-    def _not_yet(self, message: str) -> Exception:
-        return failure(
-            message,
-            "NotYet",
-            retryable=True,
-            retry_in_seconds=seconds_to_next_try(_SLOWEST_POLL_SECONDS),
-            expected=True,
-        )
 
 
 def token_suffices(row: ServerRow, at: datetime) -> bool:

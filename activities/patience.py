@@ -1,4 +1,4 @@
-"""How long to wait before the next try, and how loudly to say that something does not end."""
+"""How long to wait before the next try, for how long to try, and how loudly to say that something does not end."""
 
 import itertools
 import time
@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from temporalio import activity
 
-from activities.boundary import CONFIGURATION_ERRORS, OUTSIDE_ERRORS
+from activities.boundary import CONFIGURATION_ERRORS, OUTSIDE_ERRORS, failure
 from poolwright.store.engine import Store
 from poolwright.store.servers import lock_server
 
 _FIRST_SECONDS = 2.0
 _GROWTH = 1.2
+_SLOWEST_POLL_SECONDS = 30.0
 _SLOWEST_UNDO_SECONDS = 30.0
 _ALERTS = ((timedelta(hours=24), "ALARM"), (timedelta(hours=1), "ALERT"), (timedelta(minutes=15), "warning"))
 """How loudly a teardown that does not end is reported, by its age."""
@@ -21,6 +22,17 @@ _ALERTS = ((timedelta(hours=24), "ALARM"), (timedelta(hours=1), "ALERT"), (timed
 def seconds_to_next_try(slowest_seconds: float) -> float:
     """Short at first, then longer from attempt to attempt."""
     return _pause_seconds(slowest_seconds, activity.info().attempt)
+
+
+def not_yet(message: str) -> Exception:
+    """The answer of an activity that asks once: what it waits for has not come, so that it is to ask again."""
+    return failure(
+        message,
+        "NotYet",
+        retryable=True,
+        retry_in_seconds=seconds_to_next_try(_SLOWEST_POLL_SECONDS),
+        expected=True,
+    )
 
 
 def until_undone(undo: Callable[[], object]) -> None:
