@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="VM providers and the configs that use them.")
 
+Name = Annotated[
+    str,
+    typer.Argument(
+        help="Name of the VM provider config.",
+        autocompletion=completion.documents_of("vm_provider"),
+        show_default=False,
+    ),
+]
+
 
 @app.command("list")
 def list_providers(output: Output = OutputFormat.TABLE) -> None:
@@ -58,17 +67,7 @@ def list_providers(output: Output = OutputFormat.TABLE) -> None:
 
 
 @app.command()
-def check(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="Name of the VM provider config.",
-            autocompletion=completion.documents_of("vm_provider"),
-            show_default=False,
-        ),
-    ],
-    output: Output = OutputFormat.TABLE,
-) -> None:
+def check(name: Name, output: Output = OutputFormat.TABLE) -> None:
     """Ask a provider whether its credentials work and everything named in its settings exists: all problems at once.
 
     \b
@@ -82,14 +81,7 @@ def check(
 
 @app.command()
 def preview(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="Name of the VM provider config.",
-            autocompletion=completion.documents_of("vm_provider"),
-            show_default=False,
-        ),
-    ],
+    name: Name,
     place: Annotated[
         str | None, typer.Option(help="Show the request for this place rather than the first.", show_default=False)
     ] = None,
