@@ -236,11 +236,31 @@ def list_decisions(session: Session, autoscale: str, limit: int = 50) -> list[De
 
 def _memory(session: Session, autoscale: str) -> ScalingRow:
     row = session.get(ScalingRow, autoscale, with_for_update=True, populate_existing=True)
-    if row is None:
-        row = ScalingRow(autoscale=autoscale, decisions=0, failures={})
-        session.add(row)
-        session.flush()
-    return row
+    if row is not None:
+        return row
+    # Somebody else, an operator who pauses it for instance, may begin it at the same moment.
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    begun = dialect.insert(ScalingRow).values(
+        autoscale=autoscale, decisions=_newest_number(session, autoscale), failures={}
+    )
+    session.execute(begun.on_conflict_do_nothing())
+    return session.get_one(ScalingRow, autoscale, with_for_update=True, populate_existing=True)
+
+
+def _newest_number(session: Session, autoscale: str) -> int:
+    """Number of the newest decision that an earlier config of this name has left, itself or by its servers, or 0.
+
+    Each decision's id is its own: by it reservations are told from their repeats.
+    """
+    before = f"{autoscale}-"
+    numbers = [0]
+    for column in (DecisionRow.id, ServerRow.decision_id):
+        table = column.class_
+        query = select(column).where(table.autoscale == autoscale, column.startswith(before, autoescape=True))
+        newest = session.scalar(query.order_by(func.length(column).desc(), column.desc()).limit(1))
+        if newest is not None:
+            numbers.append(int(newest.removeprefix(before)))
+    return max(numbers)
 
 
 def _recall(session: Session, autoscale: str) -> Row[Any] | None:

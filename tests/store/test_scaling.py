@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from poolwright.domain.planning import plan
 from poolwright.domain.resources import PoolType
@@ -15,7 +16,7 @@ from poolwright.store import ledger, scaling
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
 from poolwright.store.servers import get_server, history, list_servers, lock_pool, lock_server, transition
-from poolwright.store.tables import PlaceMemoryRow, ServerRow
+from poolwright.store.tables import DecisionRow, PlaceMemoryRow, ScalingRow, ServerRow
 from tests.installations import save
 from tests.store.scenes import AUTOSCALE, NOW, PROVIDER, at_once, move, request, reserve, running, server_pool
 
@@ -244,6 +245,40 @@ class TestRecording:
             (latest,) = scaling.latest_decisions(tx, "demo")
         assert latest.plan == plan(taken, NOW)
         assert not record(store, plan(snapshot(store, at=NOW + MINUTE), NOW + MINUTE)).reserved
+
+    def test_a_config_that_is_made_anew_under_its_old_name_counts_on(self, store: Store) -> None:
+        server_pool(store)
+        for server_id in record(store, decision(creations=2)).reserved:
+            move(store, server_id, ServerState.DELETED)
+        self.forget_decisions_and_config(store)
+        assert [record(store, decision(creations=1)).decision_id for _ in range(10)][-1] == "demo-11"
+        assert len(all_ids(store)) == 10
+        with store.write() as tx:
+            tx.execute(delete(ScalingRow))
+        assert record(store, decision(waiting=1)).decision_id == "demo-12"
+
+    @staticmethod
+    def forget_decisions_and_config(store: Store) -> None:
+        """As after a deletion two weeks ago: only the rows of its servers are left."""
+        with store.write() as tx:
+            tx.execute(delete(DecisionRow))
+            tx.execute(delete(ScalingRow))
+
+    def test_what_two_remember_first_at_once_is_kept(self, store: Store) -> None:
+        server_pool(store)
+
+        def pause() -> None:
+            with store.write() as tx:
+                scaling.set_paused(tx, "demo", "maintenance")
+
+        with ThreadPoolExecutor(1) as operator:
+            with store.write() as tx:
+                scaling.note_failure(tx, "demo", "the script failed", NOW)
+                paused = operator.submit(pause)
+                wait([paused], timeout=0.3)
+            paused.result(timeout=30)
+        found = snapshot(store)
+        assert (found.paused, found.failures.reasons) == ("maintenance", ("the script failed",))
 
     def test_rounds_at_once_make_what_one_would(self, store: Store) -> None:
         server_pool(store, minimum_available_sessions=3)
