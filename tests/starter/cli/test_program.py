@@ -142,7 +142,7 @@ class TestErrors:
         def fail(*_: object, **__: object) -> None:
             raise KeyError("surprise with hunter22 in it")
 
-        monkeypatch.setattr("poolwright.store.servers.list_servers", fail)
+        monkeypatch.setattr("starter.answering.answer_servers", fail)
         said = program.error("server", "list", expect=ExitCode.FAILED)
         assert said == "Error: unexpected KeyError; run it again with --debug to see where it came from\n"
 
@@ -150,7 +150,7 @@ class TestErrors:
         def fail(*_: object, **__: object) -> None:
             raise KeyError("surprise")
 
-        monkeypatch.setattr("poolwright.store.servers.list_servers", fail)
+        monkeypatch.setattr("starter.answering.answer_servers", fail)
         result = CliRunner().invoke(app, ["--debug", "server", "list"])
         assert "Traceback" in result.stderr
         assert result.exit_code == ExitCode.FAILED
