@@ -10,7 +10,8 @@ from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
 from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, print_table
-from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
+from starter.cli.texts import of_at_most
+from starter.limits import MOST_REASON_CHARACTERS
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

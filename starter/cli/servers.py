@@ -8,7 +8,8 @@ import typer
 from starter.cli import completion, server_changes
 from starter.cli.database import open_database, read_settings
 from starter.cli.output import Output, OutputFormat, ago, emit, moment, note, print_facts, print_table
-from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
+from starter.cli.texts import of_at_most
+from starter.limits import MOST_REASON_CHARACTERS
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,8 @@ from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
 from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, print_table
-from starter.cli.texts import MOST_REASON_CHARACTERS, of_at_most
+from starter.cli.texts import of_at_most
+from starter.limits import HIGHEST_PRIORITY, MOST_KEY_CHARACTERS, MOST_REASON_CHARACTERS, MOST_USER_CHARACTERS
 
 if TYPE_CHECKING:
     from starter.answers import ConnectionAnswer, SessionAnswer
@@ -29,20 +30,21 @@ Id = Annotated[str, typer.Argument(help="Id of the session.", autocompletion=com
 Pool = Annotated[
     str, typer.Option(help="Name of the pool.", autocompletion=completion.documents_of("pool"), show_default=False)
 ]
-# Texts and priorities have the limits of the session API.
 User = Annotated[
-    str | None, typer.Option(help="Who it is for; left out: you.", show_default=False, callback=of_at_most(255))
+    str | None,
+    typer.Option(help="Who it is for; left out: you.", show_default=False, callback=of_at_most(MOST_USER_CHARACTERS)),
 ]
 Kind = Annotated[str, typer.Option(help="desktop, or app for a single remote app.")]
 Workspace = Annotated[
     str | None, typer.Option(help="What to run on a docker agent.", autocompletion=completion.documents_of("workspace"))
 ]
 Zone = Annotated[str | None, typer.Option(help="The person's zone.", autocompletion=completion.documents_of("zone"))]
-Priority = Annotated[int, typer.Option(help="Higher is served first.", min=-1_000_000, max=1_000_000)]
+Priority = Annotated[int, typer.Option(help="Higher is served first.", min=-HIGHEST_PRIORITY, max=HIGHEST_PRIORITY)]
 Key = Annotated[
     str | None,
     typer.Option(
-        help="Key of your own that makes the request repeatable: the same key, one session.", callback=of_at_most(80)
+        help="Key of your own that makes the request repeatable: the same key, one session.",
+        callback=of_at_most(MOST_KEY_CHARACTERS),
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when there is a server.")]

@@ -1,11 +1,8 @@
 """Texts of the command line that are stored: how long they may be."""
 
 from collections.abc import Callable
-from typing import Final
 
 import typer
-
-MOST_REASON_CHARACTERS: Final = 1_000
 
 
 def of_at_most(characters: int) -> Callable[[str | None], str | None]:

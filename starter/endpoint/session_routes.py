@@ -14,6 +14,7 @@ from starter.endpoint.bodies import JSONRoute, Text
 from starter.endpoint.callers import Broker, Reader, may_see_credentials
 from starter.endpoint.collaborators import Sessions
 from starter.endpoint.errors import documented
+from starter.limits import HIGHEST_PRIORITY, MOST_KEY_CHARACTERS, MOST_REASON_CHARACTERS, MOST_USER_CHARACTERS
 
 MOST_WAIT_SECONDS: Final = 300
 MOST_SESSIONS: Final = 5_000
@@ -26,25 +27,25 @@ SessionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9-]{1,32}$", description="Th
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        pattern=r"^[\x21-\x7e]{1,80}$",
+        pattern=rf"^[\x21-\x7e]{{1,{MOST_KEY_CHARACTERS}}}$",
         description="Printable ASCII without spaces. The same key (of the same API key) gives the same session.",
     ),
 ]
-Reason = Annotated[Text, StringConstraints(max_length=1_000)]
+Reason = Annotated[Text, StringConstraints(max_length=MOST_REASON_CHARACTERS)]
 
 
 class NewSession(Model):
     """Whom a session is for, and what kind of."""
 
     pool: Name
-    user: Annotated[Text, StringConstraints(min_length=1, max_length=255)]
+    user: Annotated[Text, StringConstraints(min_length=1, max_length=MOST_USER_CHARACTERS)]
     """The person, by whatever name the broker knows them."""
     kind: SessionKind = SessionKind.DESKTOP
     workspace: Name | None = None
     """Docker agent pools: what to start."""
     zone: Name | None = None
     """Where the person is; left out: anywhere."""
-    priority: int = Field(default=0, ge=-1_000_000, le=1_000_000)
+    priority: int = Field(default=0, ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)
     """Higher is served first."""
     permissions: StagingPermissions = StagingPermissions()
     """Docker agent pools: what the person may do. A staged session is handed over only to those with the same."""
