@@ -46,38 +46,34 @@ def is_arm(request: Request) -> bool:
     return request.path.startswith("/subscriptions/")
 
 
+def calls(provider: AzureProvider) -> dict[str, Callable[[], object]]:
+    """Everything that asks Azure, where there is the VM `a`."""
+    return {
+        "list_owned": provider.list_owned,
+        "get": lambda: provider.get("pw-a"),
+        "find": lambda: provider.find(mark_of("a")),
+        "create": lambda: provider.create(spec_of("b")),
+        "delete": lambda: provider.delete(mark_of("a"), None),
+        "check": provider.check,
+    }
+
+
 class TestPagesThatAreNotAzures:
     @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "create", "delete", "check"])
     def test_leave_what_happened_unknown(self, server: WireServer, opened: Opened, asked: str) -> None:
         provider = opened()
         provider.create(spec_of("a"))
-        calls: dict[str, Callable[[], object]] = {
-            "list_owned": provider.list_owned,
-            "get": lambda: provider.get("pw-a"),
-            "find": lambda: provider.find(mark_of("a")),
-            "create": lambda: provider.create(spec_of("b")),
-            "delete": lambda: provider.delete(mark_of("a"), None),
-            "check": provider.check,
-        }
         page = Response(200, b"<html><body>Blocked</body></html>", {"content-type": "text/html"})
-        of_azure = server.fault(page, lambda request: request.path.startswith("/subscriptions/"))
-        with of_azure, pytest.raises(Transient, match="not JSON"):
-            calls[asked]()
+        with server.fault(page, is_arm), pytest.raises(Transient, match="not JSON"):
+            calls(provider)[asked]()
 
     @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "delete"])
     def test_prove_nothing_in_json_either(self, server: WireServer, opened: Opened, asked: str) -> None:
         provider = opened()
         provider.create(spec_of("a"))
-        calls: dict[str, Callable[[], object]] = {
-            "list_owned": provider.list_owned,
-            "get": lambda: provider.get("pw-a"),
-            "find": lambda: provider.find(mark_of("a")),
-            "delete": lambda: provider.delete(mark_of("a"), None),
-        }
         page = Response(200, {"message": "Blocked"})
-        of_azure = server.fault(page, lambda request: request.path.startswith("/subscriptions/"))
-        with of_azure, pytest.raises(Transient, match="not Azure's"):
-            calls[asked]()
+        with server.fault(page, is_arm), pytest.raises(Transient, match="not Azure's"):
+            calls(provider)[asked]()
 
 
 class TestTrap4QuotaLooksLikeAlreadyExists:
