@@ -8,6 +8,9 @@ its own on records, the mark is such a note (Azure: metadata of each record set)
 The mark is a claim on the A and AAAA records of its name, and on nothing else there. What bears no mark, or another
 one, is never changed and never removed, not even when it appears between a look and a write: each write carries its
 condition.
+
+One name has one mark. Where somebody wrote a second one beside it, nobody rewrites the name, and each mark is removed
+by itself: the last takes the address records along. (At DigitalOcean, which has no conditions, the oldest does.)
 """
 
 from collections.abc import Iterable, Mapping, Sequence

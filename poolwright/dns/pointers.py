@@ -26,6 +26,11 @@ class ReverseZones(Protocol[Zone_co]):
         """The zone that a reverse name's records are written to."""
         ...
 
+    def reverse_holding(self, name: str) -> Sequence[Zone_co]:
+        """Every zone that may have records of a reverse name, the longest first: an inner one may be younger than the
+        records."""
+        ...
+
 
 class Pointers(ABC, Generic[Zone]):
     """The PTR records in the reverse zones of a service. What a subclass adds is how one of them is written."""
@@ -73,6 +78,10 @@ class Pointers(ABC, Generic[Zone]):
         Returns False where the reverse name does not bear this mark.
         """
 
+    def take_away_around(self, zone: Zone, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+        """As `take_away`, in a zone around the one that holds the reverse name: from before that one was made."""
+        return self.take_away(zone, mark, fqdn, address)
+
     def _write(self, mark: OwnerMark, record: AddressRecord, address: Address) -> str | None:
         name = reverse_name(address)
         zone = self._reverse_zones.reverse(name)
@@ -85,5 +94,7 @@ class Pointers(ABC, Generic[Zone]):
         return f"{address} has no PTR record of ours: {name} {occupant(holders)}"
 
     def _remove(self, mark: OwnerMark, fqdn: str, address: Address) -> bool:
-        zone = self._reverse_zones.reverse(reverse_name(address))
-        return zone is not None and self.take_away(zone, mark, fqdn, address)
+        zones = self._reverse_zones.reverse_holding(reverse_name(address))
+        gone = [self.take_away(zone, mark, fqdn, address) for zone in zones[:1]]
+        gone += [self.take_away_around(zone, mark, fqdn, address) for zone in zones[1:]]
+        return any(gone)

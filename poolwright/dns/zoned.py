@@ -70,7 +70,8 @@ class ZonedDNS(ABC, Generic[Zone, There]):
 
     @abstractmethod
     def release(self, zone: Zone, mark: OwnerMark, fqdn: str, there: There) -> tuple[str, Sequence[OwnerMark]]:
-        """Remove addresses and mark. Returns what was removed, in words, and the marks of others if nothing was."""
+        """Remove the mark, and the addresses if no other mark is there: the last one takes them along. Returns what was
+        removed, in words, and the marks of others that keep the name."""
 
     @abstractmethod
     def claims(self, zone: Zone) -> Iterable[Claim]:

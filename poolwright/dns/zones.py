@@ -78,7 +78,11 @@ class Zones(Generic[Zone]):
 
     def reverse(self, name: str) -> Zone | None:
         """The zone that a reverse name's records are written to."""
-        return next((zone for zone in _holding(self._recent(), name) if is_reverse(zone)), None)
+        return next(iter(self.reverse_holding(name)), None)
+
+    def reverse_holding(self, name: str) -> Sequence[Zone]:
+        """Every zone that may have records of a reverse name, the longest first."""
+        return [zone for zone in _holding(self._recent(), name) if is_reverse(zone)]
 
     def holds(self, name: str) -> bool:
         """Whether a name lies in one of the zones that are no reverse zones."""

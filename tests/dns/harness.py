@@ -48,6 +48,8 @@ class Feature(StrEnum):
     """The harness can let something happen just before a change reaches the service."""
     WILDCARDS = "wildcards"
     """The service has wildcard records."""
+    SEVERAL_MARKS = "several marks"
+    """A name can bear more marks than one."""
 
 
 class Seen(NamedTuple):

@@ -138,6 +138,31 @@ class ForeignMarks(Account):
         assert not provider.delete(mark_of(), name).removed
         assert harness.seen() == forward(name, mark=other)
 
+    @needs(Feature.SEVERAL_MARKS)
+    @pytest.mark.parametrize("order", ["ab", "ba"])
+    def test_the_last_of_two_marks_takes_the_name_along(
+        self, harness: Harness, provider: DNSProvider, name: str, order: str
+    ) -> None:
+        provider.upsert(mark_of("a"), record_of(name))
+        harness.write(*marked(name, mark_of("b")))
+        first, last = map(mark_of, order)
+        assert provider.delete(first, name).removed
+        assert [one.mark for one in provider.list_owned()] == [last]
+        assert provider.delete(last, name).removed
+        assert not harness.seen()
+
+    @needs(Feature.SEVERAL_MARKS)
+    def test_another_controllers_mark_beside_ours_stays(
+        self, harness: Harness, provider: DNSProvider, name: str
+    ) -> None:
+        theirs = marked(name, mark_of(controller_id=THEIRS))
+        provider.upsert(mark_of(), record_of(name))
+        harness.write(*theirs)
+        changes = provider.delete(mark_of(), name)
+        assert any(THEIRS in note for note in changes.notes)
+        assert theirs in harness.seen()
+        assert marked(name, mark_of()) not in harness.seen()
+
 
 class Races(Account):
     """What appears or changes while our change is on its way."""
@@ -173,6 +198,21 @@ class Races(Account):
         harness.meanwhile(hand_over)
         assert not provider.delete(mark_of(), name).removed
         assert harness.seen() == forward(name, mark=mark_of(controller_id=THEIRS))
+
+    @needs(Feature.SEVERAL_MARKS, Feature.MEANWHILE)
+    def test_two_marks_that_are_removed_at_once_leave_nothing(
+        self, harness: Harness, provider: DNSProvider, name: str
+    ) -> None:
+        provider.upsert(mark_of("a"), record_of(name))
+        harness.write(*marked(name, mark_of("b")))
+
+        def the_other_goes() -> None:
+            harness.remove(owner_name(name), "TXT")
+            harness.write(*marked(name, mark_of("a")))
+
+        harness.meanwhile(the_other_goes)
+        provider.delete(mark_of("a"), name)
+        assert not harness.seen()
 
 
 def _write_marked(harness: Harness, name: str, controller_id: str) -> None:

@@ -1,5 +1,7 @@
 """Cases on PTR records."""
 
+import pytest
+
 from poolwright.dns.base import DNSProvider
 from poolwright.dns.names import owner_name
 from tests.dns.account import (
@@ -13,6 +15,7 @@ from tests.dns.account import (
     Account,
     forward,
     mark_of,
+    marked,
     record_of,
     reverse,
 )
@@ -135,3 +138,16 @@ class Reverse(Account):
         provider.delete(stray.mark, stray.fqdn, stray.addresses)
         assert not harness.seen()
         assert list(provider.list_owned()) == []
+
+    @needs(Feature.REVERSE, Feature.SEVERAL_MARKS)
+    @pytest.mark.parametrize("order", ["ab", "ba"])
+    def test_the_last_of_two_marks_takes_it_along(
+        self, harness: Harness, provider: DNSProvider, name: str, order: str
+    ) -> None:
+        provider.upsert(mark_of("a"), record_of(name, ptr=True))
+        for place in (name, REVERSE):
+            harness.write(*marked(place, mark_of("b")))
+        first, last = map(mark_of, order)
+        provider.delete(first, name)
+        provider.delete(last, name)
+        assert not harness.seen()

@@ -216,6 +216,14 @@ class TestZones:
         harness.open(OURS).delete(mark_of(), name)
         assert not harness.seen()
 
+    def test_pointers_are_found_outside_of_a_reverse_zone_that_is_younger(
+        self, harness: AzureHarness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME, ADDRESS_6, ptr=True))
+        harness.service.add_zone(PUBLIC, "names", "0.0.8.b.d.0.1.0.0.2.ip6.arpa")
+        assert len(harness.open(OURS).delete(mark_of(), NAME).removed) == 2
+        assert not harness.seen()
+
     def test_one_that_is_named_and_gone_makes_no_short_list(self, harness: AzureHarness) -> None:
         provider = opened(harness, zones=[ZONE, "gone.test"])
         with pytest.raises(InvalidSettings, match=r"gone\.test"):

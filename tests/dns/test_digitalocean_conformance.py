@@ -23,7 +23,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WireServe
 class TestDigitalOcean(DNSConformance):
     # No MEANWHILE: the service has no conditions, so that what comes between a look and a write can be seen
     # afterwards only. tests/dns/test_digitalocean.py has what is promised instead.
-    abilities = frozenset({*Fault, Feature.NESTED_ZONE, Feature.WILDCARDS})
+    abilities = frozenset({*Fault, Feature.NESTED_ZONE, Feature.WILDCARDS, Feature.SEVERAL_MARKS})
 
     @pytest.fixture
     def harness(self, served: tuple[WireServer, DigitalOceanDomains]) -> Iterator[Harness]:

@@ -174,6 +174,14 @@ class TestZones:
         harness.open(OURS).delete(mark_of(), name)
         assert not harness.seen()
 
+    def test_pointers_are_found_outside_of_a_reverse_zone_that_is_younger(
+        self, harness: GoogleHarness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME, ADDRESS_6, ptr=True))
+        harness.service.add_zone("young", "0.0.8.b.d.0.1.0.0.2.ip6.arpa")
+        assert len(harness.open(OURS).delete(mark_of(), NAME).removed) == 2
+        assert not harness.seen()
+
     def test_one_that_is_named_and_gone_makes_no_short_list(self, harness: GoogleHarness) -> None:
         provider = opened(harness, zones=["vdi-test", "agents"])
         harness.service.zones.pop("agents")
@@ -376,17 +384,14 @@ class TestErrors:
         assert harness.seen() == texts
         assert not provider.list_owned()
 
-    def test_another_mark_beside_ours_leaves_the_name_alone(
-        self, harness: GoogleHarness, provider: DNSProvider
-    ) -> None:
+    def test_another_mark_beside_ours_keeps_the_addresses(self, harness: GoogleHarness, provider: DNSProvider) -> None:
         provider.upsert(mark_of(), record_of(NAME))
         text = Seen(*marked(NAME, mark_of("b")))
         harness.write(*text)
-        before = harness.seen()
         with pytest.raises(NameTaken):
             provider.upsert(mark_of(), record_of(NAME, OTHER_ADDRESS))
         assert provider.delete(mark_of(), NAME).notes
-        assert harness.seen() == before
+        assert harness.seen() == forward(NAME, mark=mark_of("b"))
 
 
 def _exhaust(provider: DNSProvider) -> None:

@@ -9,7 +9,7 @@ import pytest
 from poolwright.dns.base import DNSProvider
 from poolwright.dns.names import longest_suffix, owner_name
 from poolwright.dns.registry import open_dns_provider
-from tests.dns.account import OURS, REVERSE, mark_of, marked, record_of
+from tests.dns.account import ADDRESS_6, OURS, REVERSE, forward, mark_of, marked, record_of
 from tests.dns.conformance import DNSConformance
 from tests.dns.harness import Fault, Feature, Seen
 from tests.dns.ownership import Races
@@ -193,9 +193,8 @@ class TestTextsBesideTheMark:
         name, provider = f"a.{ZONE}", harness.open(OURS)
         provider.upsert(mark_of(), record_of(name))
         harness.write(*marked(name, mark_of("b")))
-        before = harness.seen()
         assert provider.delete(mark_of(), name).notes
-        assert harness.seen() == before
+        assert harness.seen() == forward(name, mark=mark_of("b"))
 
 
 class TestCalls:
@@ -229,6 +228,15 @@ class TestCalls:
         assert {(name, "A"), (name, "CNAME"), (name, "MX"), (owner_name(name), "TXT")} <= prohibited
         (required,) = (one for one in release if one["operation"] == "REQUIRE")
         assert Seen(required["domain"], required["rtype"], required["rdata"]) == marked(name, mark_of())
+
+
+class TestZones:
+    def test_pointers_are_found_outside_of_a_reverse_zone_that_is_younger(self, harness: OCIDNSHarness) -> None:
+        name = f"a.{ZONE}"
+        harness.open(OURS).upsert(mark_of(), record_of(name, ADDRESS_6, ptr=True))
+        harness.service.add_zone(f"0.0.{NAMES[3]}", scope="GLOBAL")
+        assert len(harness.open(OURS).delete(mark_of(), name).removed) == 2
+        assert not harness.seen()
 
 
 class TestChecks:

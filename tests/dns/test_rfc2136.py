@@ -26,8 +26,10 @@ from tests.dns.relay import Relay
 from tests.servers.bind9 import (
     BROKEN_ZONE,
     DELEGATED,
+    NESTED_REVERSE_ZONE,
     NESTED_ZONE,
     REVERSE_ZONE,
+    REVERSE_ZONE_6,
     ZONE,
     Access,
     Key,
@@ -105,8 +107,8 @@ class TestTextsBesideTheMark:
         theirs = marked(NAME, mark_of(controller_id=THEIRS))
         server.add(Record(*theirs))
         changes = provider.delete(mark_of(), NAME)
-        assert (changes.removed, THEIRS in changes.notes[0]) == ((), True)
-        assert seen(server) == forward(NAME) | {theirs}
+        assert (changes.removed, THEIRS in changes.notes[0]) == ((f"{NAME} owner mark",), True)
+        assert seen(server) == forward(NAME, mark=mark_of(controller_id=THEIRS))
 
 
 class TestKeys:
@@ -281,6 +283,15 @@ class TestZones:
         provider = open_for(server.port, key=server.keys.updater, zones=[ZONE, NESTED_ZONE])
         provider.upsert(mark_of(), record_of(name, "192.0.2.6"))
         assert provider.delete(mark_of(), name).removed
+        assert not seen(server)
+
+    def test_pointers_are_found_outside_of_a_reverse_zone_that_is_younger(self, server: Nameserver) -> None:
+        record = record_of(NAME, "2001:db8:ffff::5", ptr=True)
+        open_for(server.port, key=server.keys.updater, reverse_zones=[REVERSE_ZONE_6]).upsert(mark_of(), record)
+        assert len(seen(server)) == 4
+        zones = [REVERSE_ZONE_6, NESTED_REVERSE_ZONE]
+        provider = open_for(server.port, key=server.keys.updater, reverse_zones=zones)
+        assert len(provider.delete(mark_of(), NAME).removed) == 2
         assert not seen(server)
 
     def test_one_that_the_server_cannot_load(self, server: Nameserver) -> None:

@@ -23,7 +23,7 @@ from poolwright.dns.names import owner_name
 from poolwright.dns.registry import open_dns_provider
 from poolwright.dns.route53.record_sets import RecordSet, Standing, changes, sort_key
 from poolwright.dns.route53.settings import Settings
-from tests.dns.account import ADDRESS, OTHER_ADDRESS, OURS, THEIRS, forward, mark_of, marked, record_of
+from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, THEIRS, forward, mark_of, marked, record_of
 from tests.dns.harness import Seen
 from tests.dns.route53_account import ZONE, Route53Harness, empty_account, serving
 from tests.wire import route53
@@ -154,6 +154,14 @@ class TestZones:
         provider.upsert(mark_of(), record_of(name))
         harness.service.add_zone(f"young.{ZONE}")
         harness.open(OURS).delete(mark_of(), name)
+        assert not harness.seen()
+
+    def test_pointers_are_found_outside_of_a_reverse_zone_that_is_younger(
+        self, harness: Route53Harness, provider: DNSProvider
+    ) -> None:
+        provider.upsert(mark_of(), record_of(NAME, ADDRESS_6, ptr=True))
+        harness.service.add_zone("0.0.8.b.d.0.1.0.0.2.ip6.arpa")
+        assert len(harness.open(OURS).delete(mark_of(), NAME).removed) == 2
         assert not harness.seen()
 
     def test_a_zone_around_it_that_we_may_not_read_keeps_no_name(

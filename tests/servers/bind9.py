@@ -35,7 +35,8 @@ DELEGATED: Final = f"elsewhere.{ZONE}"
 """A domain below `ZONE` that other servers have."""
 REVERSE_ZONE: Final = "2.0.192.in-addr.arpa"
 REVERSE_ZONE_6: Final = "8.b.d.0.1.0.0.2.ip6.arpa"
-ZONES: Final = (ZONE, NESTED_ZONE, REVERSE_ZONE, REVERSE_ZONE_6)
+NESTED_REVERSE_ZONE: Final = f"f.f.f.f.{REVERSE_ZONE_6}"
+ZONES: Final = (ZONE, NESTED_ZONE, REVERSE_ZONE, REVERSE_ZONE_6, NESTED_REVERSE_ZONE)
 BROKEN_ZONE: Final = "broken.test"
 """Configured, but its file is missing: the server answers SERVFAIL."""
 

@@ -43,17 +43,19 @@ class ProjectPointers(Pointers[Zone]):
         name = reverse_name(address)
         for _ in range(ATTEMPTS):
             place = self._service.place_if_marked(zone, name)
-            if place is None or not place.is_held_by(mark):
+            if place is None or mark not in place.marks:
                 return False
-            if self._release(zone, place, f"{fqdn}."):
+            if self._release(zone, place, mark, f"{fqdn}."):
                 return True
         raise too_busy(name)
 
-    def _release(self, zone: Zone, place: Place, target: str) -> bool:
-        """Take away the mark, and of the PTR records the one to the target: another is somebody else's by now."""
-        pointers = [one for one in place.sets("PTR") if target in map(str.lower, one.data)]
+    def _release(self, zone: Zone, place: Place, mark: OwnerMark, target: str) -> bool:
+        """Take away the mark, and of the PTR records the one to the target: another is somebody else's by now. The last
+        mark takes it along."""
+        pointing = () if place.strangers(mark) else place.sets("PTR")
+        pointers = [one for one in pointing if target in map(str.lower, one.data)]
         kept = [rest for one in pointers if (rest := without(one, target)) is not None]
-        marked, texts = place.without_mark()
+        marked, texts = place.without_mark(mark)
         try:
             self._service.change(zone, deletions=(*pointers, *marked), additions=(*kept, *texts))
         except Unmet:

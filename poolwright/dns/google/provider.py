@@ -72,16 +72,17 @@ class GoogleDNS(ZonedDNS[Zone, Place]):
         """See base class."""
         place = there
         for _ in range(ATTEMPTS):
-            if not place.is_held_by(mark):
-                return "", place.marks
-            ours = place.sets(*ADDRESS_KINDS)
-            marked, kept = place.without_mark()
+            strangers = place.strangers(mark)
+            if mark not in place.marks:
+                return "", strangers
+            ours = () if strangers else place.sets(*ADDRESS_KINDS)
+            marked, kept = place.without_mark(mark)
             try:
                 self._service.change(zone, deletions=(*ours, *marked), additions=kept)
             except Unmet:
                 place = self._service.place(zone, fqdn)
             else:
-                return " and ".join(one.kind for one in ours) or "owner mark", ()
+                return " and ".join(one.kind for one in ours) or "owner mark", strangers
         raise too_busy(fqdn)
 
     def write_name(self, zone: Zone, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:

@@ -48,14 +48,14 @@ class Place:
         """Whether this mark is here, and nothing else where it stands."""
         return [one.data for one in self.at_owner] == [(_quoted(mark),)]
 
-    def is_held_by(self, mark: OwnerMark) -> bool:
-        """Whether this mark is the only one here; a text of somebody else may stand beside it."""
-        return self.marks == [mark]
+    def strangers(self, mark: OwnerMark) -> Sequence[OwnerMark]:
+        """The other marks."""
+        return [one for one in self.marks if one != mark]
 
-    def without_mark(self) -> tuple[list[RecordSet], list[RecordSet]]:
-        """The record sets that hold marks, and what stays of them without these."""
-        marked = [one for one in self.at_owner if marks_in(one)]
-        texts = ((one, [text for text in one.data if OwnerMark.parse(text) is None]) for one in marked)
+    def without_mark(self, mark: OwnerMark) -> tuple[list[RecordSet], list[RecordSet]]:
+        """The record sets that hold this mark, and what stays of them without it."""
+        marked = [one for one in self.at_owner if mark in marks_in(one)]
+        texts = ((one, [text for text in one.data if OwnerMark.parse(text) != mark]) for one in marked)
         return marked, [_new(one.name, one.kind, int(one.native["ttl"]), kept) for one, kept in texts if kept]
 
     def sets(self, *kinds: str) -> tuple[RecordSet, ...]:

@@ -46,11 +46,11 @@ class CompartmentPointers(Pointers[Zone]):
         problem: DNSError = too_busy(name)
         for _ in range(ATTEMPTS):
             place = self._service.place(zone, name)
-            if not place.is_held_by(mark):
+            if mark not in place.marks:
                 return False
             leaving = [one for one in place.of("PTR") if plain(one.data) == fqdn]
             try:
-                self._service.change(zone, release(place, leaving))
+                self._service.change(zone, release(place, mark, leaving))
             except Unmet as unmet:
                 problem = again(unmet, name)
             else:

@@ -93,16 +93,17 @@ class OCIDNSProvider(ZonedDNS[Zone, Place]):
         place = there
         problem: DNSError = too_busy(fqdn)
         for _ in range(ATTEMPTS):
-            if not place.is_held_by(mark):
-                return "", place.marks
-            leaving = place.of(*ADDRESS_KINDS)
+            strangers = place.strangers(mark)
+            if mark not in place.marks:
+                return "", strangers
+            leaving = () if strangers else place.of(*ADDRESS_KINDS)
             try:
-                self._service.change(zone, release(place, leaving))
+                self._service.change(zone, release(place, mark, leaving))
             except Unmet as unmet:
                 problem = again(unmet, fqdn)
                 place = self._service.place(zone, fqdn)
             else:
-                return " and ".join(sorted({one.kind for one in leaving})) or "owner mark", ()
+                return " and ".join(sorted({one.kind for one in leaving})) or "owner mark", strangers
         raise problem
 
     def claims(self, zone: Zone) -> Iterator[Claim]:

@@ -62,9 +62,9 @@ class Place:
         """Whether this mark is here, and nothing else where it stands."""
         return len(self.at_owner) == 1 and self.marks == [mark]
 
-    def is_held_by(self, mark: OwnerMark) -> bool:
-        """Whether this mark is the only one here; a text of somebody else may stand beside it."""
-        return self.marks == [mark]
+    def strangers(self, mark: OwnerMark) -> Sequence[OwnerMark]:
+        """The other marks."""
+        return [one for one in self.marks if one != mark]
 
     def of(self, *kinds: str) -> tuple[Record, ...]:
         """The records of these kinds at the name."""
@@ -141,10 +141,14 @@ def rewrite(place: Place, kinds: Sequence[str], wanted: Sequence[Record]) -> lis
     ]
 
 
-def release(place: Place, leaving: Iterable[Record]) -> list[Operation]:
-    """Remove these and the mark, if the mark is still there. A text of somebody else beside it stays."""
+def release(place: Place, mark: OwnerMark, leaving: Iterable[Record]) -> list[Operation]:
+    """Remove the mark, and these if it is the last one, provided that all marks are still there. A text of somebody
+    else beside them stays."""
     marked = [one for one in place.at_owner if marks_in([one])]
-    return [*map(_require, marked), *map(_remove, leaving), *map(_remove, marked)]
+    ours = [one for one in marked if marks_in([one]) == [mark]]
+    # Of two that leave at once, the second must see that it is the last.
+    going = ours if place.strangers(mark) else [*leaving, *ours]
+    return [*map(_require, marked), *map(_remove, going)]
 
 
 def probe(name: str) -> list[Operation]:

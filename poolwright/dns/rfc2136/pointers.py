@@ -6,6 +6,7 @@ from dns.rdatatype import RdataType
 
 from poolwright.dns.base import AddressRecord
 from poolwright.dns.claims import too_busy
+from poolwright.dns.errors import InvalidSettings, PermissionDenied
 from poolwright.dns.names import Address, longest_suffix, owner_name, reverse_name
 from poolwright.dns.pointers import Pointers
 from poolwright.dns.rfc2136 import updates
@@ -23,6 +24,10 @@ class NamedZones:
     def reverse(self, name: str) -> str | None:
         """The zone with the longest name that holds this one."""
         return longest_suffix(name, self.reverse_names)
+
+    def reverse_holding(self, name: str) -> Sequence[str]:
+        """Every zone that holds this name, the longest first."""
+        return sorted({zone for zone in self.reverse_names if longest_suffix(name, [zone])}, key=len, reverse=True)
 
 
 class ServerPointers(Pointers[str]):
@@ -54,6 +59,16 @@ class ServerPointers(Pointers[str]):
         beside = texts_beside(self._servers.records(owner_name(name), RdataType.TXT), mark)
         if beside is None:
             return False
-        if not self._servers.update(updates.release_reverse(zone, mark, fqdn, address, beside), action):
+        last = updates.release_reverse(zone, mark, fqdn, address, beside)
+        if not self._servers.update(updates.withdraw(zone, mark, name, beside) if marks_in(beside) else last, action):
             raise too_busy(name)
         return True
+
+    def take_away_around(self, zone: str, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+        """See base class. No question would show what is there."""
+        try:
+            message = updates.release_reverse(zone, mark, fqdn, address)
+            return self._servers.update(message, f"asked to remove {reverse_name(address)} from {zone}")
+        except (InvalidSettings, PermissionDenied):
+            # What takes no updates of this name from us has none of our records.
+            return False

@@ -1,7 +1,7 @@
 """The DNS protocol by dynamic updates."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from dns.rdatatype import RdataType
 
@@ -18,6 +18,8 @@ from poolwright.dns.rfc2136.settings import Settings
 from poolwright.domain.findings import Finding
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.wording import listed
+
+_ADDRESSES: Final = "A and AAAA"
 
 
 def open_dns_provider(settings: Mapping[str, Any], controller_id: str) -> "RFC2136DNS":
@@ -59,10 +61,11 @@ class RFC2136DNS:
         zone, *others = self._holding(fqdn, (*self._settings.zones, *self._settings.reverse_zones))
         # PTR records go first: once the name is gone, nothing at it tells of its addresses any more.
         removed = self._pointers.remove(mark, fqdn, {*addresses, *self._addresses(fqdn)})
-        around = [other for other in others if self._is_released_around(other, mark, fqdn)]
-        if self._release(zone, mark, fqdn) or around:
-            return Changes(removed=(*removed, f"{fqdn} A and AAAA"))
-        return Changes(removed=removed, notes=left_alone(fqdn, self._marks(fqdn)))
+        around = [_ADDRESSES for other in others if self._is_released_around(other, mark, fqdn)]
+        gone = self._release(zone, mark, fqdn)
+        notes = left_alone(fqdn, self._marks(fqdn)) if gone != _ADDRESSES else ()
+        kinds = dict.fromkeys(one for one in (gone, *around) if one)
+        return Changes(removed=(*removed, *(f"{fqdn} {one}" for one in kinds)), notes=notes)
 
     def list_owned(self) -> Sequence[OwnedRecord]:
         """See the protocol."""
@@ -106,20 +109,23 @@ class RFC2136DNS:
         if self._servers.update(updates.rewrite(zone, mark, record), action):
             return True
         beside = texts_beside(self._servers.records(owner_name(record.fqdn), RdataType.TXT), mark)
-        if not beside:
+        if not beside or marks_in(beside):
             return False
         return self._servers.update(updates.rewrite(zone, mark, record, beside), action)
 
-    def _release(self, zone: str, mark: OwnerMark, fqdn: str) -> bool:
+    def _release(self, zone: str, mark: OwnerMark, fqdn: str) -> str:
+        """Remove what bears this mark. Returns what that was: the addresses go with the last mark."""
         action = f"asked to remove {fqdn}"
         if self._servers.update(updates.release(zone, mark, fqdn), action):
-            return True
+            return _ADDRESSES
         beside = texts_beside(self._servers.records(owner_name(fqdn), RdataType.TXT), mark)
         if beside is None:
-            return False
-        if not self._servers.update(updates.release(zone, mark, fqdn, beside), action):
+            return ""
+        is_last = not marks_in(beside)
+        remove = updates.release if is_last else updates.withdraw
+        if not self._servers.update(remove(zone, mark, fqdn, beside), action):
             raise too_busy(fqdn)
-        return True
+        return _ADDRESSES if is_last else "owner mark"
 
     def _marks(self, name: str) -> Sequence[OwnerMark]:
         return marks_in(self._servers.records(owner_name(name), RdataType.TXT))

@@ -24,9 +24,9 @@ def marks_in(records: Iterable[Rdata]) -> Sequence[OwnerMark]:
 
 
 def texts_beside(records: Iterable[Rdata], mark: OwnerMark) -> Sequence[Rdata] | None:
-    """What somebody put beside this mark; None where it is not the one mark among these records."""
+    """What stands beside this mark, other marks included; None where it is not among these records."""
     records = list(records)
-    return [record for record in records if not marks_in([record])] if marks_in(records) == [mark] else None
+    return [record for record in records if marks_in([record]) != [mark]] if mark in marks_in(records) else None
 
 
 def addresses_in(records: Iterable[Rdata]) -> Sequence[Address]:

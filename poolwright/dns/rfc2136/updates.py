@@ -63,6 +63,14 @@ def release(zone: str, mark: OwnerMark, fqdn: str, beside: Iterable[Rdata] = ())
     return update
 
 
+def withdraw(zone: str, mark: OwnerMark, name: str, beside: Iterable[Rdata]) -> UpdateMessage:
+    """Remove the mark alone, from a name or a reverse name, under the conditions of `release`."""
+    update = UpdateMessage(wire_name(zone))
+    _require_mark(update, name, mark, beside)
+    update.delete(wire_name(owner_name(name)), _mark_text(mark))
+    return update
+
+
 def claim_reverse(zone: str, mark: OwnerMark, record: AddressRecord, address: Address) -> UpdateMessage:
     """Write the PTR record of this address and its mark, if nothing at all is at either name."""
     update = UpdateMessage(wire_name(zone))

@@ -79,7 +79,8 @@ class Claims:
         mark: OwnerMark,
         removable: Callable[[Standing], Iterable[RecordSet]],
     ) -> Standing:
-        """Remove this mark from the name, and with it the records that `removable` picks. Returns what was there."""
+        """Remove this mark from the name, and the records that `removable` picks if it is the last mark there. Returns
+        what was there."""
         refusal: str | None = None
         for _ in range(ATTEMPTS):
             standing = self._zones.look(zone, name)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from poolwright.dns.base import AddressRecord
+from poolwright.dns.errors import PermissionDenied
 from poolwright.dns.names import Address, plain, reverse_name
 from poolwright.dns.pointers import Pointers
 from poolwright.dns.route53.claims import Claim, Claims, Taken
@@ -18,7 +19,7 @@ class AccountPointers(Pointers[HostedZone]):
 
     def __init__(self, zones: HostedZones, claims: Claims) -> None:
         super().__init__(zones)
-        self._claims = claims
+        self._zones, self._claims = zones, claims
 
     def put(
         self, zone: HostedZone, mark: OwnerMark, record: AddressRecord, address: Address
@@ -49,3 +50,12 @@ class AccountPointers(Pointers[HostedZone]):
             return [one for one in standing.of_kinds(_KINDS) if [plain(value) for value in values_of(one)] == [fqdn]]
 
         return mark in self._claims.remove(zone, name, mark, to_this_name).marks
+
+    def take_away_around(self, zone: HostedZone, mark: OwnerMark, fqdn: str, address: Address) -> bool:
+        """See base class."""
+        try:
+            there = self._zones.look(zone, reverse_name(address))
+        except PermissionDenied:
+            # Who may not even read a zone has written nothing there.
+            return False
+        return mark in there.marks and self.take_away(zone, mark, fqdn, address)

@@ -75,8 +75,9 @@ class Route53DNS:
             found = [
                 self._claims.remove(zone, fqdn, mark, lambda there: there.of_kinds(ADDRESS_TYPES)) for zone in zones
             ]
-        if any(mark in standing.marks for standing in found):
-            removed = (*removed, f"{fqdn} A and AAAA")
+        gone = [standing for standing in found if mark in standing.marks]
+        kinds = dict.fromkeys("A and AAAA" if one.held_by(mark) else "owner mark" for one in gone)
+        removed = (*removed, *(f"{fqdn} {kind}" for kind in kinds))
         notes = (note for standing in found for note in left_alone(fqdn, standing.strangers(mark)))
         return Changes(removed=removed, notes=tuple(notes))
 
@@ -103,7 +104,7 @@ class Route53DNS:
         if not self._pointers.wanted:
             return ()
         standing = self._zones.look(zone, fqdn)
-        return _addresses(standing) if standing.held_by(mark) else ()
+        return _addresses(standing) if mark in standing.marks else ()
 
     def _owned_in(
         self, zone: HostedZone, forward_zones: Sequence[str]

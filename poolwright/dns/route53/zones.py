@@ -106,9 +106,13 @@ class HostedZones:
     def reverse(self, name: str) -> HostedZone | None:
         """The hosted zone that holds this reverse name; None where there is none, or no telling which of two of one
         name is meant."""
-        candidates = _holding(name, self._kept() or self.zones())
+        candidates = self.reverse_holding(name)
         longest = [zone for zone in candidates if zone.name == candidates[0].name]
         return longest[0] if len(longest) == 1 else None
+
+    def reverse_holding(self, name: str) -> Sequence[HostedZone]:
+        """Every hosted zone that may have records of a reverse name, the longest first."""
+        return _holding(name, self._kept() or self.zones())
 
     @property
     def reverse_names(self) -> Sequence[str]:
