@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -154,8 +155,10 @@ def forget_sweep(session: Session, kind: str, name: str) -> None:
 
 def _memory(session: Session, kind: str, name: str) -> SweepRow:
     row = session.get(SweepRow, (kind, name), with_for_update=True, populate_existing=True)
-    if row is None:
-        row = SweepRow(kind=kind, config=name, rounds=0, due=[], first_seen={}, missing={})
-        session.add(row)
-        session.flush()
-    return row
+    if row is not None:
+        return row
+    # An operator who pauses it may begin it at the same moment.
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    begun = dialect.insert(SweepRow).values(kind=kind, config=name, rounds=0, due=[], first_seen={}, missing={})
+    session.execute(begun.on_conflict_do_nothing())
+    return session.get_one(SweepRow, (kind, name), with_for_update=True, populate_existing=True)
