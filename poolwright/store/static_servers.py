@@ -30,12 +30,14 @@ class StillUsed(ValueError):
 def register(session: Session, static: StaticServer, now: datetime) -> None:
     """Make the row of this server, or bring it in line with its document, which is stored already. Repeatable.
 
-    Whoever waits gets it. Raises `NameInUse`.
+    Whoever waits gets it. Raises `NameInUse`, and `StillUsed` if people keep it in the pool where it is.
     """
     lock_pool(session, static.pool)
     row = _row(session, static.name)
     if row is None:
         row = _new_row(session, static, now)
+    if row.pool != static.pool:
+        _move(session, row, static.pool)
     _copy(session, row, static)
     if static.enabled and row.state == ServerState.DRAINING:
         transition(session, row, ServerState.RUNNING, "enabled again", now)
@@ -70,12 +72,11 @@ def _row(session: Session, name: str) -> ServerRow | None:
 def _new_row(session: Session, static: StaticServer, now: datetime) -> ServerRow:
     if static.name in lock_hostnames(session):
         raise NameInUse(f"another server has the host name {static.name!r}: choose another name")
-    pool = documents.get_row(session, "pool", static.pool)
     row = ServerRow(
         id=new_id("s"),
         hostname=static.name,
         pool=static.pool,
-        pool_type=PoolType(pool.body["type"]),
+        pool_type=_pool_type(session, static.pool),
         zone=static.zone,
         provider=PROVIDER,
         state=ServerState.RUNNING,
@@ -90,6 +91,17 @@ def _new_row(session: Session, static: StaticServer, now: datetime) -> ServerRow
     story = HistoryRow(server_id=row.id, at=now, from_state=None, to_state=row.state, reason="registered by hand")
     session.add(story)
     return row
+
+
+def _move(session: Session, row: ServerRow, pool: str) -> None:
+    lock_pool(session, row.pool)
+    if live := live_sessions(session, row.id):
+        raise StillUsed(f"{live} session(s) on it have not ended: until then it stays in pool {row.pool!r}")
+    row.pool, row.pool_type = pool, _pool_type(session, pool)
+
+
+def _pool_type(session: Session, pool: str) -> PoolType:
+    return PoolType(documents.get_row(session, "pool", pool).body["type"])
 
 
 def _copy(session: Session, row: ServerRow, static: StaticServer) -> None:

@@ -19,6 +19,7 @@ _CODES: Final[Mapping[str, ExitCode]] = {
     "poolwright.store.servers.UnknownServer": ExitCode.NOT_FOUND,
     "poolwright.store.sessions.SessionRefused": ExitCode.REFUSED,
     "poolwright.store.sessions.UnknownSession": ExitCode.NOT_FOUND,
+    "poolwright.store.static_servers.NameInUse": ExitCode.REFUSED,
     "starter.binaries.BinaryNotFoundError": ExitCode.FAILED,
     "starter.configuration.applying.AppliedMeanwhile": ExitCode.FAILED,
     "starter.configuration.problems.ConfigurationRefused": ExitCode.REFUSED,

@@ -25,7 +25,7 @@ from starter.configuration.limits import unreachable
 from starter.configuration.problems import ConfigurationRefused, Problem, shown
 from starter.configuration.provider_facts import provider_facts
 from starter.configuration.references import dangling, references_of
-from starter.configuration.running import Replacement, lock_changed, overtaken
+from starter.configuration.running import Replacement, lock_changed, overtaken, unregistrable
 from starter.configuration.script_uses import unusable_scripts
 from starter.configuration.sources import Source
 from starter.configuration.stored import Key, StoredDocument, read_stored, secrets_of
@@ -65,6 +65,14 @@ class _Planned:
     replacements: tuple[Replacement, ...]
     whole: Whole
 
+    @property
+    def registered(self) -> tuple[StaticServer, ...]:
+        """The servers that it registers by hand, anew or again."""
+        models = (
+            self.checked[change.kind, change.name].model for change in self.changes if change.change != "unchanged"
+        )
+        return tuple(model for model in models if isinstance(model, StaticServer))
+
 
 def difference(
     store: Store,
@@ -75,7 +83,7 @@ def difference(
     """What `apply` would change. Raises `ConfigurationRefused` with every problem; changes nothing."""
     planned = _plan(store, read_documents(list(sources)), problems, environment)
     with store.read() as tx:
-        _refuse(planned.whole.problems(overtaken(tx, planned.replacements)))
+        _refuse_what_runs(tx, planned)
     return planned.changes
 
 
@@ -101,8 +109,8 @@ def apply(
             if revision != planned.revision + 1:
                 tx.rollback()
                 continue
-            lock_changed(tx, planned.replacements)
-            _refuse(planned.whole.problems(overtaken(tx, planned.replacements)))
+            lock_changed(tx, planned.replacements, planned.registered)
+            _refuse_what_runs(tx, planned)
             _save(tx, planned, revision, store)
         names = concerned(planned.whole, {(c.kind, c.name) for c in planned.changes if c.change != "unchanged"})
         if on_applied is not None and names:
@@ -168,6 +176,11 @@ def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
         unique = dict.fromkeys(problems)
         raise ConfigurationRefused(sorted(unique, key=lambda problem: (problem.file or "", problem.line or 0)))
+
+
+def _refuse_what_runs(tx: Session, planned: _Planned) -> None:
+    findings = (*overtaken(tx, planned.replacements), *unregistrable(tx, planned.registered))
+    _refuse(planned.whole.problems(findings))
 
 
 def _change(document: Checked, before: StoredDocument | None, facts: Mapping[str, Any]) -> Change:

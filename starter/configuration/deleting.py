@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 from poolwright.domain.servers import SessionState
 from poolwright.store import documents
 from poolwright.store.engine import Store
+from poolwright.store.servers import lock_pool
 from poolwright.store.static_servers import PROVIDER, unregister
 from poolwright.store.sweeps import SWEPT_KINDS, forget_sweep
-from poolwright.store.tables import ScalingRow, ServerRow, SessionRow
+from poolwright.store.tables import DocumentRow, ScalingRow, ServerRow, SessionRow
 from starter.configuration.applying import OnApplied
 from starter.configuration.problems import ConfigurationRefused, Problem
 from starter.configuration.references import references_of
@@ -24,7 +25,8 @@ def delete_document(store: Store, kind: str, name: str, on_applied: OnApplied | 
     """
     with store.write() as tx:
         documents.next_revision(tx)
-        documents.get_row(tx, kind, name, lock=True)
+        row = documents.get_row(tx, kind, name, lock=True)
+        _lock_pools(tx, row)
         problems = [*_named_by(tx, kind, name), *_in_use(tx, kind, name)]
         if problems:
             raise ConfigurationRefused(problems)
@@ -37,6 +39,16 @@ def delete_document(store: Store, kind: str, name: str, on_applied: OnApplied | 
             tx.execute(delete(ScalingRow).where(ScalingRow.autoscale == name))
     if on_applied is not None and kind == "autoscale":
         on_applied([name])
+
+
+def _lock_pools(tx: Session, row: DocumentRow) -> None:
+    """Hold the pools where sessions may just be begun that need this document, so that all of them are counted."""
+    if row.kind == "workspace":
+        pools = [pool.name for pool in documents.rows(tx, "pool")]
+    else:
+        pools = [row.pool] if row.kind in ("staging", "static_server") and row.pool is not None else []
+    for pool in pools:
+        lock_pool(tx, pool)
 
 
 def _named_by(tx: Session, kind: str, name: str) -> Iterator[Problem]:

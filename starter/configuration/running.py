@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 from poolwright.dns.whereabouts import hiding
 from poolwright.domain.resources import DNSProviderConfig, LDAPConfig, Pool, VMProviderConfig
 from poolwright.domain.states import ServerState
+from poolwright.domain.static_servers import StaticServer
 from poolwright.providers.registry import whereabouts
 from poolwright.store import documents
 from poolwright.store.documents import Document, UnknownDocument
+from poolwright.store.sessions import live_sessions
+from poolwright.store.static_servers import PROVIDER
 from poolwright.store.tables import ServerRow
 from starter.configuration.problems import Path, shown
 from starter.configuration.whole import Autoscale, Finding, Subject
@@ -23,11 +26,16 @@ Replacement = tuple[Document, Document]
 """A document as it is stored, and as it is to be."""
 
 
-def lock_changed(tx: Session, replacements: Sequence[Replacement]) -> None:
-    """Hold what reservations of servers hold, in their order, so that no server is made while this is decided."""
+def lock_changed(tx: Session, replacements: Sequence[Replacement], registered: Sequence[StaticServer]) -> None:
+    """Hold what reservations of servers hold, in their order, so that no server is made while this is decided.
+
+    The pools of all servers that are `registered` by hand too: once one has its host name, no other pool may be held.
+    """
     order = {kind: position for position, kind in enumerate(("vm_provider", "autoscale", "pool"))}
-    keys = sorted((order[new.kind], new.kind, new.name) for _, new in replacements if new.kind in order)
-    for _, kind, name in keys:
+    keys = {(order[new.kind], new.kind, new.name) for _, new in replacements if new.kind in order}
+    before = [old for old, _ in replacements if isinstance(old, StaticServer)]
+    keys |= {(order["pool"], "pool", static.pool) for static in (*before, *registered)}
+    for _, kind, name in sorted(keys):
         try:
             documents.get_row(tx, kind, name, lock=True)
         except UnknownDocument:
@@ -49,6 +57,28 @@ def overtaken(tx: Session, replacements: Sequence[Replacement]) -> Iterator[Find
             yield from _pool(tx, before, after)
         elif isinstance(before, Autoscale) and isinstance(after, Autoscale):
             yield from _autoscale(tx, before, after)
+
+
+def unregistrable(tx: Session, registered: Sequence[StaticServer]) -> Iterator[Finding]:
+    """Every server registered by hand whose name another one has, or that people keep in the pool where it is."""
+    for static in registered:
+        row = tx.scalar(
+            select(ServerRow).where(ServerRow.hostname == static.name, ServerRow.state != ServerState.DELETED)
+        )
+        if row is not None and row.provider != PROVIDER:
+            yield Finding(
+                subjects=(Subject("static_server", static.name, ("name",)),),
+                what=f"is the host name of server {row.id} of pool {row.pool!r} already",
+                remedy="Choose another name; the server's address need not change.",
+                value=shown(static.name),
+            )
+        elif row is not None and row.pool != static.pool and (live := live_sessions(tx, row.id)):
+            yield Finding(
+                subjects=(Subject("static_server", static.name, ("pool",)),),
+                what=f"cannot change from {row.pool!r} while {live} session(s) on it have not ended",
+                remedy="Set enabled: false and apply, wait until they have ended, then apply this.",
+                value=shown(static.pool),
+            )
 
 
 def servers_where(tx: Session, condition: ColumnElement[bool]) -> int:

@@ -1,17 +1,22 @@
 """Applying and deleting on PostgreSQL: several appliers at once, and servers made meanwhile."""
 
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from poolwright.domain.resources import VMProviderConfig
-from poolwright.store import documents, ledger, scaling
-from poolwright.store.engine import open_store
+from poolwright.store import documents, ledger, scaling, sessions
+from poolwright.store.engine import Store, open_store, utc_now
 from poolwright.store.identifiers import new_id
 from poolwright.store.installation import upgrade
 from poolwright.store.sealing import Sealer
+from poolwright.store.servers import lock_pool
+from poolwright.store.tables import SessionRow
 from starter.configuration.applying import apply
 from starter.configuration.deleting import delete_document
 from starter.configuration.problems import ConfigurationRefused
@@ -76,3 +81,75 @@ class TestApplying:
                 config = documents.load(tx, "vm_provider", "small")
                 assert isinstance(config, VMProviderConfig)
                 assert ledger.provider_usage(tx, "small").in_use <= config.max_instances
+
+    def test_servers_of_two_pools_registered_by_hand_do_not_cross_with_a_decision(
+        self, postgresql: Declarations
+    ) -> None:
+        towers = "---\n".join(
+            f"kind: static_server\nname: {pool}-tower\npool: {pool}\nzone: here\naddress: 192.0.2.7\n"
+            for pool in ("desks", "agents")
+        )
+        with postgresql.store.write() as decision, ThreadPoolExecutor(1) as operator:
+            lock_pool(decision, "agents")
+            applied = operator.submit(postgresql.apply, towers)
+            until_it_waits(postgresql.store, applied)
+            assert ledger.lock_hostnames(decision) == set()
+            decision.commit()
+            assert applied.result(timeout=30).revision == 2
+
+
+class TestDeleting:
+    """While somebody asks for a session."""
+
+    DESK = "kind: workspace\nname: desk\nimage: registry.example/desk:1\ncores: 1\nmemory_mib: 1024\n"
+    READY = "kind: staging\nname: ready\npool: agents\nzone: here\nworkspace: desk\ndesired_sessions: 1\n"
+    TOWER = (
+        "kind: static_server\nname: tower\npool: agents\nzone: here\naddress: 192.0.2.7\n"
+        "size: {cores: 4, memory_mib: 8192}\n"
+    )
+
+    def test_a_workspace_stays_that_somebody_waits_for(self, postgresql: Declarations) -> None:
+        postgresql.apply(self.DESK)
+        refused = self.deleted_while_one_is_asked_for(postgresql, "workspace", "desk")
+        assert refused == "1 session(s) of it have not ended"
+
+    def test_a_staging_config_stays_whose_session_was_just_begun(self, postgresql: Declarations) -> None:
+        postgresql.apply(f"{self.DESK}---\n{self.READY}")
+        with postgresql.store.write() as tx, ThreadPoolExecutor(1) as operator:
+            lock_pool(tx, "agents")
+            deleted = operator.submit(delete_document, postgresql.store, "staging", "ready")
+            until_it_waits(postgresql.store, deleted)
+            staged = SessionRow(
+                id="n1", pool="agents", user="", kind="app", state="staged", staging="ready", requested_at=utc_now()
+            )
+            tx.add(staged)
+            tx.commit()
+            with pytest.raises(ConfigurationRefused, match="1 session\\(s\\) of it have not ended"):
+                deleted.result(timeout=30)
+
+    def test_a_server_registered_by_hand_stays_that_somebody_just_got(self, postgresql: Declarations) -> None:
+        postgresql.apply(f"{self.DESK}---\n{self.TOWER}")
+        refused = self.deleted_while_one_is_asked_for(postgresql, "static_server", "tower")
+        assert refused == "1 session(s) of it have not ended"
+
+    @staticmethod
+    def deleted_while_one_is_asked_for(postgresql: Declarations, kind: str, name: str) -> str:
+        """Why the deletion was refused that began while a request for workspace `desk` was on its way."""
+        request = sessions.SessionRequest(pool="agents", user="ada", workspace="desk")
+        with postgresql.store.write() as tx, ThreadPoolExecutor(1) as operator:
+            sessions.request_session(tx, request, utc_now())
+            deleted = operator.submit(delete_document, postgresql.store, kind, name)
+            until_it_waits(postgresql.store, deleted)
+            tx.commit()
+            with pytest.raises(ConfigurationRefused) as refused:
+                deleted.result(timeout=30)
+        (problem,) = refused.value.problems
+        return problem.what
+
+
+def until_it_waits(store: Store, work: Future[Any]) -> None:
+    """Until this work waits for the lock of another, or has come to its end."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+    with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not work.done() and not connection.scalar(waiting):
+            time.sleep(0.02)
