@@ -20,7 +20,7 @@ _HELP = """
 | signal `undrain` | take sessions again |
 | signal `delete` | tear down now, unless it serves: then drain first. Input: the reason, as a JSON string |
 | signal `terminate` | tear down now; sessions on it end. Input: the reason, as a JSON string |
-| *Cancel* | drain, then tear down |
+| *Request Cancellation* | drain, then tear down |
 | *Terminate* | loses only this page: the watchdog begins the life again from its row within a minute |
 """
 

@@ -46,6 +46,7 @@ class TestServerPage:
             page, "running", server["hostname"], "Story (UTC)", "booting", "What you can do", "terminate"
         )
         assert "Waits for nothing: it serves sessions until it is drained" in text
+        assert text.count("Request Cancellation") == 2, "the button, and what it does"
         assert (
             text.index("preparing") < text.index("creating") < text.index("booting") < text.index("its startup script")
         )
