@@ -84,7 +84,7 @@ def lowest_free(
             return name
         if "{n" not in pattern:
             raise HostnameProblem(
-                f"the host name pattern {pattern!r} gives no other name than {name!r}, which is taken"
+                f"the host name pattern {pattern!r} gives no other name than {name!r}, which is taken: add {{n}}"
             )
     raise AssertionError("count() does not end")
 

@@ -45,7 +45,7 @@ class TestLowestFree:
         assert name("d-{id}", set()) == "d-s1"
 
     def test_a_pattern_without_a_number_can_run_out(self) -> None:
-        with pytest.raises(HostnameProblem, match="gives no other name than 'd-s1', which is taken"):
+        with pytest.raises(HostnameProblem, match=r"gives no other name than 'd-s1', which is taken: add \{n\}"):
             name("d-{id}", {"d-s1"})
 
 
