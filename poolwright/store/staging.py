@@ -21,7 +21,7 @@ from poolwright.store.tables import DocumentRow, ServerRow, SessionRow
 
 
 @dataclass(frozen=True, slots=True)
-class _Declared:
+class _StagingConfig:
     """A staging config with what its sessions run."""
 
     staging: Staging
@@ -115,8 +115,8 @@ def take_staged(tx: Transaction, row: SessionRow, now: datetime) -> bool:
     return False
 
 
-def _refill(tx: Transaction, declared: _Declared, missing: int, now: datetime) -> None:
-    staging, workspace = declared.staging, declared.workspace
+def _refill(tx: Transaction, config: _StagingConfig, missing: int, now: datetime) -> None:
+    staging, workspace = config.staging, config.workspace
     # Agents whose config sleeps are among them, but accept nothing.
     servers = [
         server
@@ -149,7 +149,7 @@ def _refill(tx: Transaction, declared: _Declared, missing: int, now: datetime) -
                 zone=staging.zone,
                 requested_at=now,
                 # A clock that is behind the one of whoever changed the workspace must not make it look outdated.
-                assigned_at=max(now, declared.workspace_changed_at),
+                assigned_at=max(now, config.workspace_changed_at),
                 staging=staging.name,
                 permissions=staging.permissions.model_dump(mode="json"),
             )
@@ -157,14 +157,14 @@ def _refill(tx: Transaction, declared: _Declared, missing: int, now: datetime) -
     tx.flush()
 
 
-def _staging_configs(tx: Transaction, declared: Sequence[DocumentRow]) -> Iterator[_Declared]:
+def _staging_configs(tx: Transaction, declared: Sequence[DocumentRow]) -> Iterator[_StagingConfig]:
     for row in declared:
         if row.kind != "staging":
             continue
         staging = documents.load_without_secrets(row)
         assert isinstance(staging, Staging)
         workspace = documents.get_row(tx, "workspace", staging.workspace)
-        yield _Declared(staging, _workspace(workspace), workspace.updated_at)
+        yield _StagingConfig(staging, _workspace(workspace), workspace.updated_at)
 
 
 def _workspace(row: DocumentRow) -> Workspace:
@@ -210,11 +210,11 @@ def _unusable(row: SessionRow, staging: Staging, server: ServerRow) -> str | Non
     return f"staging {staging.name} wants another kind of session now"
 
 
-def _outdated(row: SessionRow, declared: _Declared) -> str | None:
+def _outdated(row: SessionRow, config: _StagingConfig) -> str | None:
     # Any change counts: only the zone of a workspace leaves its containers as they are, and that rarely changes.
-    if row.assigned_at is None or row.assigned_at >= declared.workspace_changed_at:
+    if row.assigned_at is None or row.assigned_at >= config.workspace_changed_at:
         return None
-    return f"the workspace {declared.workspace.name} was changed after it was started: it is made again"
+    return f"the workspace {config.workspace.name} was changed after it was started: it is made again"
 
 
 def _served_by(staging: Staging, declared: Sequence[DocumentRow], now: datetime) -> str | None:
