@@ -1,7 +1,7 @@
 """Names of DNS records, as pure rules. Every name here is lower-case ASCII and has no dot at its end."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -127,5 +127,9 @@ def kind_of(address: Address) -> str:
 
 def longest_suffix(name: str, zones: Iterable[str]) -> str | None:
     """The zone that holds this name: of those that it equals or lies below, the longest. None: it lies in none."""
-    holding = (zone for zone in zones if name == zone or name.endswith(f".{zone}"))
-    return max(holding, key=len, default=None)
+    return next(iter(suffixes(name, zones)), None)
+
+
+def suffixes(name: str, zones: Iterable[str]) -> Sequence[str]:
+    """The zones that hold this name, each once, the longest first: there are zones within zones."""
+    return sorted({zone for zone in zones if name == zone or name.endswith(f".{zone}")}, key=len, reverse=True)

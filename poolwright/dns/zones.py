@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
 from poolwright.dns.errors import InvalidSettings
@@ -67,7 +67,7 @@ class Zones(Generic[Zone]):
 
         More than one: zones within zones, of which the inner one may be younger than the records.
         """
-        found = _holding(self._recent(), name) or _holding(self.read(), name)
+        found = zones_holding(name, self._recent()) or zones_holding(name, self.read())
         if not found:
             names = listed(sorted({zone.name for zone in self._zones})) or "there are none"
             raise InvalidSettings(
@@ -82,11 +82,11 @@ class Zones(Generic[Zone]):
 
     def reverse_holding(self, name: str) -> Sequence[Zone]:
         """Every zone that may have records of a reverse name, the longest first."""
-        return [zone for zone in _holding(self._recent(), name) if is_reverse(zone)]
+        return [zone for zone in zones_holding(name, self._recent()) if is_reverse(zone)]
 
     def holds(self, name: str) -> bool:
         """Whether a name lies in one of the zones that are no reverse zones."""
-        return any(not is_reverse(zone) for zone in _holding(self._recent(), name))
+        return any(not is_reverse(zone) for zone in zones_holding(name, self._recent()))
 
     @property
     def reverse_names(self) -> Sequence[str]:
@@ -108,6 +108,7 @@ class Zones(Generic[Zone]):
         return self.read()
 
 
-def _holding(zones: Sequence[Zone], name: str) -> list[Zone]:
-    holding = [zone for zone in zones if longest_suffix(name, [zone.name])]
-    return sorted(holding, key=lambda zone: len(zone.name), reverse=True)
+def zones_holding(name: str, zones: Iterable[Zone]) -> Sequence[Zone]:
+    """The zones that hold this name, the longest first. Two may have the same name."""
+    found = [zone for zone in zones if longest_suffix(name, [zone.name])]
+    return sorted(found, key=lambda zone: len(zone.name), reverse=True)

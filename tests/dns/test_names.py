@@ -125,6 +125,10 @@ class TestLongestSuffix:
         assert names.longest_suffix(name, self.ZONES) == zone
         assert names.longest_suffix(name, self.ZONES[::-1]) == zone
 
+    def test_all_that_hold_it_come_once_and_the_longest_first(self) -> None:
+        assert names.suffixes("a.vdi.example", (*self.ZONES, "example")) == ["vdi.example", "example"]
+        assert names.suffixes("test", self.ZONES) == []
+
 
 class TestAddressRecords:
     def test_texts_become_addresses(self) -> None:

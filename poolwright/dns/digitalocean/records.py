@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from poolwright.dns.digitalocean.errors import translated
 from poolwright.dns.digitalocean.settings import Settings
 from poolwright.dns.errors import InvalidSettings
-from poolwright.dns.names import longest_suffix, owner_name, plain
+from poolwright.dns.names import owner_name, plain, suffixes
 from poolwright.domain.wording import listed
 from poolwright.vendors.digitalocean import API, PAGE_SIZE, Refused
 from poolwright.vendors.faults import Fault
@@ -72,11 +72,11 @@ class Records:
         """
         known = self._domains
         fresh = known is not None and time.monotonic() - known[0] < DOMAINS_KEPT_SECONDS
-        found = _holding(name, known[1]) if known and fresh else ()
+        found = suffixes(name, known[1]) if known and fresh else ()
         if found:
             return found
         domains = self.domains()
-        found = _holding(name, domains)
+        found = suffixes(name, domains)
         if not found:
             raise InvalidSettings(
                 f"{name} lies in none of the domains {listed(domains) or '(there are none)'} that this account has and "
@@ -193,11 +193,6 @@ class Records:
     def _named(self, domain: str, name: str) -> Iterable[Record]:
         answers = self._listed("list_records", "domain_records", domain_name=domain, name=name)
         return [_record(one, domain) for one in answers]
-
-
-def _holding(name: str, domains: Iterable[str]) -> Sequence[str]:
-    """The domains that this name lies in, the longest first."""
-    return sorted((domain for domain in domains if longest_suffix(name, [domain])), key=len, reverse=True)
 
 
 def _there(records: Iterable[Record], fqdn: str) -> Sequence[Record]:

@@ -7,7 +7,7 @@ from dns.rdatatype import RdataType
 from poolwright.dns.base import AddressRecord
 from poolwright.dns.claims import too_busy
 from poolwright.dns.errors import InvalidSettings, PermissionDenied
-from poolwright.dns.names import Address, longest_suffix, owner_name, reverse_name
+from poolwright.dns.names import Address, longest_suffix, owner_name, reverse_name, suffixes
 from poolwright.dns.pointers import Pointers
 from poolwright.dns.rfc2136 import updates
 from poolwright.dns.rfc2136.reading import marks_in, texts_beside
@@ -27,7 +27,7 @@ class NamedZones:
 
     def reverse_holding(self, name: str) -> Sequence[str]:
         """Every zone that holds this name, the longest first."""
-        return sorted({zone for zone in self.reverse_names if longest_suffix(name, [zone])}, key=len, reverse=True)
+        return suffixes(name, self.reverse_names)
 
 
 class ServerPointers(Pointers[str]):

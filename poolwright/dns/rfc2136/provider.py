@@ -8,7 +8,7 @@ from dns.rdatatype import RdataType
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
 from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers, too_busy
 from poolwright.dns.errors import InvalidSettings, PermissionDenied
-from poolwright.dns.names import Address, longest_suffix, owner_name, plain
+from poolwright.dns.names import Address, owner_name, plain, suffixes
 from poolwright.dns.rfc2136 import updates
 from poolwright.dns.rfc2136.checks import findings
 from poolwright.dns.rfc2136.pointers import ServerPointers
@@ -84,13 +84,13 @@ class RFC2136DNS:
 
     def _holding(self, name: str, zones: Sequence[str]) -> Sequence[str]:
         """The zones that this name lies in, the longest first. Raises `InvalidSettings` when there is none."""
-        found = {zone for zone in zones if longest_suffix(name, [zone])}
+        found = suffixes(name, zones)
         if not found:
             raise InvalidSettings(
                 f"{name} lies in none of the zones {listed(zones)}; "
                 "add its zone to `zones`, or choose a base domain in one of them"
             )
-        return sorted(found, key=len, reverse=True)
+        return found
 
     def _remove_outdated_pointers(self, mark: OwnerMark, record: AddressRecord) -> tuple[str, ...]:
         kept = record.addresses if record.ptr else ()

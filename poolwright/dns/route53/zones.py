@@ -10,6 +10,7 @@ from poolwright.dns.names import longest_suffix, plain
 from poolwright.dns.route53.errors import is_refused_batch, translated
 from poolwright.dns.route53.record_sets import Change, RecordSet, Standing, name_of, sort_key
 from poolwright.dns.route53.settings import Settings
+from poolwright.dns.zones import zones_holding
 from poolwright.domain.wording import listed
 from poolwright.vendors import aws
 from poolwright.vendors.faults import Fault
@@ -95,7 +96,7 @@ class HostedZones:
 
         More than one: zones within zones, of which the inner one may be younger than the records.
         """
-        found = _holding(name, self._kept()) or _holding(name, self.zones())
+        found = zones_holding(name, self._kept()) or zones_holding(name, self.zones())
         if not found:
             raise InvalidSettings(
                 f"{name} lies in none of the account's {self._visible} hosted zones {names_of(self._kept())} that "
@@ -112,7 +113,7 @@ class HostedZones:
 
     def reverse_holding(self, name: str) -> Sequence[HostedZone]:
         """Every hosted zone that may have records of a reverse name, the longest first."""
-        return _holding(name, self._kept() or self.zones())
+        return zones_holding(name, self._kept() or self.zones())
 
     @property
     def reverse_names(self) -> Sequence[str]:
@@ -244,12 +245,6 @@ def _list_record_sets(
     parameters: Mapping[str, Any], client: "Route53Client"
 ) -> "ListResourceRecordSetsResponseTypeDef":
     return client.list_resource_record_sets(**parameters)
-
-
-def _holding(name: str, zones: Sequence[HostedZone]) -> Sequence[HostedZone]:
-    """The zones that this name lies in, the longest first: two zones may have the same name."""
-    found = [zone for zone in zones if longest_suffix(name, [zone.name])]
-    return sorted(found, key=lambda zone: len(zone.name), reverse=True)
 
 
 def _end_of(page: _Page) -> str:
