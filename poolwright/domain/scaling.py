@@ -137,7 +137,7 @@ class SiblingConfig(Model):
 
 
 class FailureRecord(Model):
-    """Failures of this config's servers since its last success, newest last."""
+    """Failures of this config's servers, newest last. Those before the last success count no more."""
 
     failed_at: tuple[datetime, ...] = ()
     reasons: tuple[str, ...] = ()

@@ -173,7 +173,7 @@ def paused_because(session: Session, autoscale: str) -> str | None:
 def note_failure(session: Session, autoscale: str, reason: str, now: datetime) -> None:
     """A server of this config failed: counts against its failure budget."""
     memory = _memory(session, autoscale)
-    record = FailureRecord.model_validate(memory.failures or {})
+    record = _failures(memory)
     kept = 50
     memory.failures = record.model_copy(
         update={"failed_at": (*record.failed_at, now)[-kept:], "reasons": (*record.reasons, reason)[-kept:]}
