@@ -11,15 +11,18 @@ from activities.boundary import boundary, failure, without_secrets, words
 from activities.contract import AWAIT_MACHINE, CREATE_MACHINE, DELETE_MACHINE, Machine
 from activities.deadlines import boot_deadline
 from activities.lives import now
-from activities.patience import not_yet, report_stuck, seconds_to_next_try
+from activities.patience import not_yet, report_stuck, seconds_to_next_try, until_undone
 from activities.startup import render_startup_script
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.states import ServerState
-from poolwright.providers.base import VM, VMSpec, VMState
+from poolwright.providers.base import VM, Provider, VMSpec, VMState
 from poolwright.providers.errors import (
+    AuthenticationFailed,
     CapacityUnavailable,
+    InvalidSettings,
     NotFound,
     NumberTaken,
+    PermissionDenied,
     ProviderError,
     QuotaExceeded,
     Throttled,
@@ -33,6 +36,13 @@ from poolwright.store.tables import ServerRow
 
 _TOKENS_LAST = timedelta(hours=1)
 """Much shorter than any vendor remembers them: OCI for a day, EC2 for a day after the instance has ended."""
+_UNHEARD_SHOWS_WITHIN = timedelta(minutes=1)
+"""A VM whose creation gave no answer is looked for as long as this: what providers tell lags behind creations."""
+_REFUSALS = frozenset(
+    error.__name__
+    for error in (CapacityUnavailable, QuotaExceeded, InvalidSettings, AuthenticationFailed, PermissionDenied)
+)
+"""Answers to a creation that say that no VM was made."""
 
 
 class MachineActivities:
@@ -59,12 +69,15 @@ class MachineActivities:
                 self._remember_unavailable(server_id, problem)
                 raise failure(problem, type(error).__name__, retryable=False) from None
             except ProviderError as error:
+                if self._is_over(server_id):
+                    # It may have been made for all that.
+                    until_undone(lambda: _is_gone(provider, spec.mark, None))
                 self._give_up_in_time(server_id, error)
                 raise
             machine, unwanted = self._record(server_id, vm)
             if unwanted:
                 # The life was ended while this call was on its way: nobody else would look for this VM.
-                provider.delete(spec.mark, vm.reference)
+                until_undone(lambda: _is_gone(provider, spec.mark, vm.reference))
             return machine
 
     @activity.defn(name=AWAIT_MACHINE, no_thread_cancel_exception=True)
@@ -98,10 +111,9 @@ class MachineActivities:
                     return
                 mark = OwnerMark(controller_id=controller_id(tx), server_id=server_id)
                 vm_provider, reference = row.vm_provider or "", row.provider_reference
+                may_show = _may_show(row, now())
             try:
-                gone = self._accounts.provider(vm_provider).delete(mark, reference)
-            except NotFound:
-                gone = True
+                gone = _is_gone(self._accounts.provider(vm_provider), mark, reference)
             except Exception as error:
                 problem = words(error, self._store)
                 report_stuck(self._store, server_id, problem, now())
@@ -114,6 +126,8 @@ class MachineActivities:
             if not gone:
                 report_stuck(self._store, server_id, "the provider is still deleting it", now())
                 raise not_yet("the provider is still deleting it")
+            if may_show:
+                raise not_yet("nobody heard whether its VM was made: one may show yet")
 
     def _prepare(self, server_id: str) -> tuple[str, VMSpec]:
         """Write down that creation begins, before anything outside is touched."""
@@ -136,6 +150,10 @@ class MachineActivities:
                 labels=scaling.load_autoscale(tx, row.autoscale or "").labels,
                 number=None if numbers is None else reserve_number(tx, row, *numbers),
             )
+
+    def _is_over(self, server_id: str) -> bool:
+        with self._store.read() as tx:
+            return tx.get_one(ServerRow, server_id).state in (ServerState.DELETING, ServerState.DELETED)
 
     def _where(self, server_id: str) -> tuple[str, OwnerMark, str | None]:
         with self._store.read() as tx:
@@ -194,6 +212,21 @@ def token_suffices(row: ServerRow, at: datetime) -> bool:
     creation: a store that was restored from a copy may know nothing of a VM that was made long ago.
     """
     return row.provider_reference is None and at - row.created_at < _TOKENS_LAST
+
+
+def _is_gone(provider: Provider, mark: OwnerMark, reference: str | None) -> bool:
+    """Ask for the deletion. Whether everything is proven gone."""
+    try:
+        return provider.delete(mark, reference)
+    except NotFound:
+        return True
+
+
+def _may_show(row: ServerRow, at: datetime) -> bool:
+    """Whether a VM may exist that the provider does not show yet: its creation ended, just now, without an answer."""
+    if row.provider_reference is not None or (row.failure_reason or "").partition(":")[0] in _REFUSALS:
+        return False
+    return at - row.state_since < _UNHEARD_SHOWS_WITHIN
 
 
 def _token(row: ServerRow) -> str:

@@ -36,7 +36,8 @@ def not_yet(message: str) -> Exception:
 
 
 def until_undone(undo: Callable[[], object]) -> None:
-    """Undo what this activity made for a life that has ended meanwhile: again and again, until it is undone.
+    """Undo what this activity made for a life that has ended meanwhile: again and again, until it is undone. An answer
+    of False says that it is only being undone.
 
     For as long as the activity may take, counted from now, and not longer than its worker runs; then raises what the
     last try raised.
@@ -46,17 +47,20 @@ def until_undone(undo: Callable[[], object]) -> None:
     allowed = activity.info().start_to_close_timeout or timedelta()
     gives_up_at = time.monotonic() + allowed.total_seconds()
     for tries in itertools.count(1):
+        problem: Exception | None = None
         try:
-            undo()
-        except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS):
-            seconds = _pause_seconds(_SLOWEST_UNDO_SECONDS, tries)
-            if time.monotonic() + seconds >= gives_up_at:
-                raise
+            if undo() is not False:
+                return
+        except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS) as error:
+            problem = error
+        seconds = _pause_seconds(_SLOWEST_UNDO_SECONDS, tries)
+        if time.monotonic() + seconds < gives_up_at:
             activity.wait_for_worker_shutdown_sync(seconds)
-            if activity.is_worker_shutdown():
-                raise
-        else:
-            return
+            if not activity.is_worker_shutdown():
+                continue
+        if problem is not None:
+            raise problem
+        return
 
 
 def report_stuck(store: Store, server_id: str, problem: str, now: datetime) -> None:
