@@ -60,7 +60,7 @@ class ScalingActivities:
                 autoscale = scaling.load_autoscale(tx, request.autoscale)
             except documents.UnknownDocument:
                 return _Outcome(decided=Decided(exists=False))
-            ledger.lock_caps(tx, autoscale)
+            autoscale = ledger.lock_caps(tx, autoscale)
             sessions.assign_waiting(tx, autoscale.pool, at)
             if request.pause_because is not None:
                 scaling.set_paused(tx, autoscale.name, request.pause_because or "no reason given")

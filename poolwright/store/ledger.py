@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.orm import Session
 
-from poolwright.domain.autoscale import ConnectionType, DockerAgentAutoscale, ServerAutoscale
+from poolwright.domain.autoscale import AutoscaleConfig, ConnectionType, DockerAgentAutoscale, ServerAutoscale
 from poolwright.domain.base import Model
 from poolwright.domain.hostnames import lowest_free
 from poolwright.domain.resources import PoolType, VMProviderConfig
@@ -48,12 +48,20 @@ class Usage(Model):
         return None if self.max_instances is None else max(0, self.max_instances - self.in_use)
 
 
-def lock_caps(session: Session, autoscale: ServerAutoscale | DockerAgentAutoscale) -> None:
-    """Hold the rows that every reservation against these caps must hold: provider configs in order of name, then the
-    autoscale config, so that two reservers never wait for each other."""
-    for name in sorted({autoscale.vm_provider, *autoscale.fallback_vm_providers}):
+def lock_caps(session: Session, autoscale: AutoscaleConfig) -> AutoscaleConfig:
+    """Hold the rows that every reservation against these caps must hold: the autoscale config, then provider configs in
+    order of name, so that two reservers never wait for each other. Returns the config as it is once it is held.
+
+    The autoscale config first: only then nobody changes which provider configs it names.
+    """
+    held = documents.load_without_secrets(documents.get_row(session, "autoscale", autoscale.name, lock=True))
+    assert isinstance(held, ServerAutoscale | DockerAgentAutoscale)
+    # Those that it named before too: slots of them may be wanted still.
+    for name in sorted(
+        {one for config in (autoscale, held) for one in (config.vm_provider, *config.fallback_vm_providers)}
+    ):
         documents.get_row(session, "vm_provider", name, lock=True)
-    documents.get_row(session, "autoscale", autoscale.name, lock=True)
+    return held
 
 
 def provider_usage(session: Session, name: str) -> Usage:

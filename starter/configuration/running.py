@@ -31,7 +31,7 @@ def lock_changed(tx: Session, replacements: Sequence[Replacement], registered: S
 
     The pools of all servers that are `registered` by hand too: once one has its host name, no other pool may be held.
     """
-    order = {kind: position for position, kind in enumerate(("vm_provider", "autoscale", "pool"))}
+    order = {kind: position for position, kind in enumerate(("autoscale", "vm_provider", "pool"))}
     keys = {(order[new.kind], new.kind, new.name) for _, new in replacements if new.kind in order}
     before = [old for old, _ in replacements if isinstance(old, StaticServer)]
     keys |= {(order["pool"], "pool", static.pool) for static in (*before, *registered)}

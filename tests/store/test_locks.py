@@ -1,16 +1,17 @@
 """Whoever holds a row sees it as it is, whatever was read of it before. (SQLite has one writer at a time anyway.)"""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger, scaling
 from poolwright.store.engine import Store, utc_now
 from poolwright.store.servers import lock_pool, lock_server, transition
-from poolwright.store.tables import InstallationRow, ServerRow
+from poolwright.store.tables import DocumentRow, InstallationRow, ServerRow
 from tests.installations import configure, new_store, save
 
 pytestmark = pytest.mark.slow
@@ -53,6 +54,21 @@ class TestCaps:
             snapshot = scaling.take_snapshot(tx, "demo", utc_now())
             slots = [ledger.Slot(vm_provider="sim", reason="a test wants it")] * 3
             assert len(ledger.reserve(tx, snapshot.autoscale, slots, "d1", utc_now())) == 1
+
+    def test_those_of_the_providers_that_are_named_by_now_are_held(self, shared: Store) -> None:
+        save(shared, "vm_provider", "other", {"provider": "sim", "max_instances": 1, "startup_script": "true"})
+        with shared.write() as tx:
+            read = scaling.load_autoscale(tx, "demo")
+            change(shared, "autoscale", "demo", vm_provider="other")
+            assert ledger.lock_caps(tx, read).vm_provider == "other"
+            assert not {"sim", "other"} & set(self.free_providers(shared))
+
+    @staticmethod
+    def free_providers(store: Store) -> Sequence[str]:
+        """Names of the provider configs that nobody holds."""
+        with store.write() as tx:
+            query = select(DocumentRow.name).where(DocumentRow.kind == "vm_provider")
+            return tx.scalars(query.with_for_update(skip_locked=True)).all()
 
 
 class TestRows:
