@@ -48,7 +48,7 @@ Key = Annotated[
     ),
 ]
 Wait = Annotated[bool, typer.Option("--wait", help="Return when there is a server.")]
-Timeout = Annotated[float, typer.Option("--timeout", help="With --wait: give up after this many seconds.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="With --wait: give up after this many seconds.", min=0)]
 
 
 @app.command()

@@ -43,7 +43,10 @@ Shape = Annotated[
 ]
 Sessions = Annotated[int, typer.Option(min=0, help="Shape: sessions a day.")]
 Days = Annotated[int, typer.Option(min=1, help="Shape: calendar days.")]
-FirstDay = Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="Shape: the first day.")]
+FirstDay = Annotated[
+    datetime,
+    typer.Option("--from", formats=["%Y-%m-%d"], help="Shape: the first day.", show_default=f"{FIRST_DAY:%Y-%m-%d}"),
+]
 MeanMinutes = Annotated[
     float | None,
     typer.Option(help="Shape: mean length of a session. Left out: the shape's own.", show_default=False),

@@ -49,7 +49,15 @@ class TestRequest:
 
     @pytest.mark.parametrize(
         "arguments",
-        [("--user", ""), ("--user", " "), ("--user", "x" * 256), ("--key", ""), ("--priority", "99999999999999999999")],
+        [
+            ("--user", ""),
+            ("--user", " "),
+            ("--user", "x" * 256),
+            ("--key", ""),
+            ("--priority", "99999999999999999999"),
+            ("--timeout", "-1"),
+            ("--timeout", "nan"),
+        ],
     )
     def test_what_the_session_api_refuses_is_a_mistake_of_usage(
         self, program: Program, arguments: tuple[str, str]
