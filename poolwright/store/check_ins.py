@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from poolwright.domain.base import Model
 from poolwright.domain.servers import CheckInStatus
 from poolwright.store.engine import execute, fetch
+from poolwright.store.inserting import insert_into
 from poolwright.store.tables import CheckInRow, ComponentLogRow
 
 LOG_LINES_KEPT: Final = 5_000
@@ -43,8 +43,7 @@ def record_check_in(
     if images:
         reported["images"] = list(images)
     # Without objects, see `engine.fetch`: many servers that boot at once report many times each.
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    insert = dialect.insert(CheckInRow).values(server_id=server_id, **reported)
+    insert = insert_into(session, CheckInRow).values(server_id=server_id, **reported)
     execute(session, insert.on_conflict_do_update(index_elements=["server_id"], set_=reported))
     return CheckInStatus(before[0].status) if before else None
 

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, String, bindparam, cast, delete, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -24,6 +23,7 @@ from poolwright.domain.scaling import (
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger
 from poolwright.store.engine import execute, fetch, writes
+from poolwright.store.inserting import insert_into
 from poolwright.store.pool_views import all_zones, pool_servers, waiting_sessions
 from poolwright.store.staging import staging_needs
 from poolwright.store.tables import DecisionRow, DocumentRow, PlaceMemoryRow, ScalingRow, ServerRow
@@ -197,8 +197,7 @@ def forgive_failures(session: Session, autoscale: str) -> None:
 def note_unavailable(session: Session, vm_provider: str, place: str | None, until: datetime, reason: str) -> None:
     """Remember that this place had no capacity. Several servers may find out at once."""
     values = {"vm_provider": vm_provider, "place": place or "", "until": until, "reason": reason}
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(PlaceMemoryRow).values(values)
+    statement = insert_into(session, PlaceMemoryRow).values(values)
     session.execute(statement.on_conflict_do_update(index_elements=["vm_provider", "place"], set_=values))
 
 
@@ -239,8 +238,7 @@ def _memory(session: Session, autoscale: str) -> ScalingRow:
     if row is not None:
         return row
     # Somebody else, an operator who pauses it for instance, may begin it at the same moment.
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    begun = dialect.insert(ScalingRow).values(
+    begun = insert_into(session, ScalingRow).values(
         autoscale=autoscale, decisions=_newest_number(session, autoscale), failures={}
     )
     session.execute(begun.on_conflict_do_nothing())

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from poolwright.domain.autoscale import DockerAgentAutoscale, ServerAutoscale
@@ -15,6 +14,7 @@ from poolwright.domain.states import ServerState
 from poolwright.domain.sweep import SweepPlan
 from poolwright.domain.sweep_round import SweepRound
 from poolwright.store import documents, scaling
+from poolwright.store.inserting import insert_into
 from poolwright.store.tables import DocumentRow, ServerRow, SweepRow
 
 SWEPT_KINDS: Final = ("vm_provider", "dns_provider", "ldap")
@@ -158,7 +158,6 @@ def _memory(session: Session, kind: str, name: str) -> SweepRow:
     if row is not None:
         return row
     # An operator who pauses it may begin it at the same moment.
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    begun = dialect.insert(SweepRow).values(kind=kind, config=name, rounds=0, due=[], first_seen={}, missing={})
+    begun = insert_into(session, SweepRow).values(kind=kind, config=name, rounds=0, due=[], first_seen={}, missing={})
     session.execute(begun.on_conflict_do_nothing())
     return session.get_one(SweepRow, (kind, name), with_for_update=True, populate_existing=True)
