@@ -38,6 +38,10 @@ class Steps:
         """Begin the life, or learn where it stands."""
         return await self._store(contract.BEGIN_LIFE, self.server_id, Life, "begin the life", _BOOT)
 
+    async def look_again(self) -> Life:
+        """See what the row says by now."""
+        return await self._store(contract.BEGIN_LIFE, self.server_id, Life, "look at the row again", _BOOT)
+
     async def create_computer_record(self, zone: str) -> str:
         """Create the computer record. A cancellation waits for the answer. Returns the host name."""
         return await self._provider(

@@ -5,9 +5,10 @@ from functools import partial
 from activities.lifeline import start_life
 from poolwright.dns.errors import Transient
 from poolwright.domain.identities import SERVER_LIFECYCLE
-from poolwright.domain.servers import Server
+from poolwright.domain.servers import CheckInStatus, Server
 from poolwright.domain.states import ServerState
 from poolwright.providers.sim.settings import Failure, Operation
+from poolwright.store.check_ins import record_check_in
 from tests.replay.beside import SETTINGS, Directory, Names, configure_beside, working_beside
 from tests.replay.plays import Handle, Play, Plays, events_left
 from tests.workflows import states
@@ -77,6 +78,24 @@ async def boot_deadline_missed(poolwright: Scene) -> Handle:
     server = await states.booting(poolwright)
     await poolwright.ended(server)
     return poolwright.life(server)
+
+
+@LIVES.play(failure={"boot_deadline_seconds": 600})
+async def boot_deadline_missed_by_the_row_too(poolwright: Scene) -> Handle:
+    """As the one before, of lives that look at their row before they give up."""
+    server = await states.booting(poolwright)
+    await poolwright.ended(server)
+    return poolwright.life(server)
+
+
+@LIVES.play(failure={"boot_deadline_seconds": 600})
+async def running_in_time_and_only_stored(poolwright: Scene) -> Handle:
+    """It checks in before its boot deadline, while Temporal is away."""
+    server = await states.booting(poolwright)
+    with poolwright.store.write() as tx:
+        record_check_in(tx, server.id, CheckInStatus.RUNNING, "", None, await poolwright.now())
+    await poolwright.until(lambda: poolwright.states(server)[-1] == "running", within_seconds=800)
+    return await end(poolwright, server)
 
 
 @LIVES.play(failure={"boot_deadline_seconds": 600}, sim={"address_delay_seconds": 660})

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from poolwright.domain.servers import Server
+from poolwright.domain.servers import CheckInStatus, Server
 from poolwright.domain.states import ServerState
 from poolwright.providers.sim.settings import Failure, Operation
+from poolwright.store.check_ins import record_check_in
 from poolwright.store.scaling import latest_decisions
 from tests.workflows.scenes import Scene, scene
 
@@ -76,6 +77,28 @@ class TestCheckIn:
             poolwright.start_working()
             await poolwright.until_state(server, ServerState.RUNNING, ServerState.FAILED, ServerState.DELETED)
             assert poolwright.states(server)[-1] == "running"
+
+    async def test_what_is_stored_counts_although_temporal_was_away_and_could_not_be_told(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(skipping, tmp_path, sticky=True, failure=POLICY) as poolwright:
+            server = await poolwright.live()
+            await poolwright.until_state(server, ServerState.BOOTING)
+            with poolwright.store.write() as tx:
+                record_check_in(tx, server.id, CheckInStatus.RUNNING, "at your service", None, await poolwright.now())
+            await poolwright.skip(BOOT_DEADLINE_SECONDS + 60)
+            assert poolwright.states(server)[-1] == "running"
+            assert len(poolwright.living()) == 1
+
+    async def test_an_error_that_is_stored_is_the_reason_although_nobody_could_be_told(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(skipping, tmp_path, sticky=True, failure=POLICY) as poolwright:
+            server = await poolwright.live()
+            await poolwright.until_state(server, ServerState.BOOTING)
+            with poolwright.store.write() as tx:
+                record_check_in(tx, server.id, CheckInStatus.ERROR, "no disk", None, await poolwright.now())
+            assert "its last report was error: no disk" in await poolwright.ended(server)
 
 
 class TestReplacement:
