@@ -30,6 +30,7 @@ class CredentialType(StrEnum):
     SSO = "sso"
     """The person's own name and password, with the SSO domain rule."""
     SMARTCARD = "smartcard"
+    """The person's smart card: nothing is handed out, and nothing asked."""
 
 
 class Connection(Model):
