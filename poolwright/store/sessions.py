@@ -50,11 +50,11 @@ def request_session(tx: Transaction, request: SessionRequest, now: datetime) -> 
     lock_pool(tx, request.pool)
     pool = documents.load_without_secrets(documents.get_row(tx, "pool", request.pool))
     assert isinstance(pool, Pool)
-    _check_request(tx, request, pool)
     if request.request_key is not None:
         known = tx.scalar(select(SessionRow).where(SessionRow.request_key == request.request_key))
         if known is not None:
             return _session(known)
+    _check_request(tx, request, pool)
     row = SessionRow(
         id=new_id("n"),
         pool=request.pool,
@@ -131,6 +131,9 @@ def end_session(tx: Transaction, session_id: str, reason: str, now: datetime) ->
     row = tx.get(SessionRow, session_id)
     if row is None:
         raise UnknownSession(f"there is no session {session_id!r}: see `poolwright session list`")
+    if row.state == SessionState.ENDED:
+        # For good; and its pool may be deleted since.
+        return _session(row)
     lock_pool(tx, row.pool)
     tx.refresh(row, with_for_update=True)
     if row.state != SessionState.ENDED:

@@ -8,7 +8,7 @@ import pytest
 
 from poolwright.domain.servers import SessionKind, SessionState
 from poolwright.domain.states import ServerState
-from poolwright.store import sessions
+from poolwright.store import documents, sessions
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
 from poolwright.store.pool_views import waiting_sessions
@@ -171,6 +171,14 @@ class TestRequest:
         assert request(store, request_key="portal-17") == again(store, session)
         assert request(store, request_key="portal-18").id != session.id
 
+    def test_a_repeat_is_answered_also_after_its_zone_is_deleted(self, store: Store) -> None:
+        server_pool(store)
+        save(store, "zone", "there", {})
+        session = request(store, request_key="portal-17", zone="there")
+        with store.write() as tx:
+            documents.delete_document(tx, "zone", "there")
+        assert request(store, request_key="portal-17", zone="there") == session
+
     def test_an_unknown_pool_workspace_or_zone_is_named(self, store: Store) -> None:
         server_pool(store)
         wrong: dict[str, dict[str, Any]] = {
@@ -196,6 +204,13 @@ class TestRequest:
 
 
 class TestEnd:
+    def test_it_may_be_repeated_after_its_pool_is_deleted(self, store: Store) -> None:
+        server_pool(store)
+        ended = end(store, request(store))
+        with store.write() as tx:
+            documents.delete_document(tx, "pool", "demo")
+        assert end(store, ended, at=NOW + SECOND) == ended
+
     def test_it_may_be_repeated(self, store: Store) -> None:
         server_pool(store)
         running(store)
