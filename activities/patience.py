@@ -35,9 +35,9 @@ def not_yet(message: str) -> Exception:
     )
 
 
-def until_undone(undo: Callable[[], object]) -> None:
-    """Undo what this activity made for a life that has ended meanwhile: again and again, until it is undone. An answer
-    of False says that it is only being undone.
+def until_undone(undo: Callable[[], bool]) -> None:
+    """Undo what this activity made for a life that has ended meanwhile: again and again, until `undo` says that nothing
+    is left of it.
 
     For as long as the activity may take, counted from now, and not longer than its worker runs; then raises what the
     last try raised.
@@ -49,7 +49,7 @@ def until_undone(undo: Callable[[], object]) -> None:
     for tries in itertools.count(1):
         problem: Exception | None = None
         try:
-            if undo() is not False:
+            if undo():
                 return
         except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS) as error:
             problem = error

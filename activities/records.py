@@ -138,10 +138,19 @@ class RecordActivities:
             self._accounts.directory(ldap).delete(mark, guid, recursive)
 
     def _undo_computer_record(self, ldap: str, mark: OwnerMark, guid: UUID | None) -> None:
-        until_undone(lambda: self._accounts.directory(ldap).delete(mark, guid, recursive=False))
+        def undo() -> bool:
+            # Its answers, that there was one and that there was none, both mean gone.
+            self._accounts.directory(ldap).delete(mark, guid, recursive=False)
+            return True
+
+        until_undone(undo)
 
     def _undo_dns(self, provider: str, mark: OwnerMark, record: AddressRecord) -> None:
-        until_undone(lambda: self._accounts.dns(provider).delete(mark, record.fqdn, record.addresses))
+        def undo() -> bool:
+            self._accounts.dns(provider).delete(mark, record.fqdn, record.addresses)
+            return True
+
+        until_undone(undo)
 
     def _is_over(self, server_id: str) -> bool:
         with self._store.read() as tx:

@@ -31,10 +31,11 @@ class Undoing:
         self.failures = list(failures)
         self.tries = 0
 
-    def __call__(self) -> None:
+    def __call__(self) -> bool:
         self.tries += 1
         if self.failures:
             raise self.failures.pop(0)
+        return True
 
 
 class TestUntilUndone:

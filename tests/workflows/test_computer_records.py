@@ -199,6 +199,25 @@ class TestComputerRecords:
             await call.outlives_its_life(poolwright, server)
             await poolwright.soon(lambda: unit.computers() == set())
 
+    @pytest.mark.usefixtures("hasty")
+    async def test_one_that_was_never_made_is_gone_at_once(
+        self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deletions, delete = [], ComputerDirectory.delete
+
+        def counted(*arguments: Any, **options: Any) -> bool:
+            deletions.append(delete(*arguments, **options))
+            return deletions[-1]
+
+        monkeypatch.setattr(ComputerDirectory, "delete", counted)
+        monkeypatch.setattr(ComputerDirectory, "create_or_reset", lambda *_: None)
+        lost = Unreachable("the call was lost", "see that the domain controller runs")
+        async with scene_with(skipping, tmp_path, unit, pattern="none-{n:04}") as poolwright:
+            call = Held(monkeypatch, ComputerDirectory, "create_or_reset", lost)
+            await call.outlives_its_life(poolwright, await poolwright.live())
+            await poolwright.soon(lambda: bool(deletions))
+        assert deletions == [False]
+
     async def test_what_its_error_advises_lets_a_record_with_objects_below_it_go(
         self, skipping: WorkflowEnvironment, tmp_path: Path, unit: OrganizationalUnit
     ) -> None:
