@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from pydantic import SecretStr, ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
@@ -55,8 +56,9 @@ def boundary(store: Store, *, settings_are_final: bool = False) -> Iterator[None
         raise failure(words(error, store), "InvalidSettings", retryable=not settings_are_final) from None
     except Exception as error:  # noqa: BLE001  nothing unredacted may leave an activity
         _LOGGER.error(  # noqa: TRY400  the traceback goes through redaction first
-            "activity %s failed unexpectedly:\n%s",
+            "activity %s failed unexpectedly with %s:\n%s",
             activity.info().activity_type,
+            type(error).__name__,
             without_secrets(traceback.format_exc(), store),
         )
         raise failure(
@@ -85,8 +87,13 @@ def words(error: Exception, store: Store) -> str:
 
 
 def without_secrets(text: str, store: Store) -> str:
-    """The text with every secret of this installation blanked out."""
-    return redact(text, _secrets(store))
+    """The text with every secret of this installation blanked out; nothing of it while nobody knows the secrets."""
+    try:
+        secrets = _secrets(store)
+    except SQLAlchemyError as error:
+        # The driver's own words: the statement with its values is not among them.
+        return f"not shown, since the database that knows the secrets does not answer: {getattr(error, 'orig', error)}"
+    return redact(text, secrets)
 
 
 def redact(text: str, secrets: list[SecretStr]) -> str:
