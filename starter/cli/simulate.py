@@ -169,12 +169,19 @@ def _print(played: "Sequence[Played]", asked: "Demand", conditions: "Conditions"
     _print_lines([one.alternative.name for one in played], lines(played))
     if any(len(one.outcome.pools) > 1 for one in played):
         print_table(POOL_COLUMNS, pool_rows(played), "")
+    unpriced = _unpriced(played)
     if not conditions.prices_per_hour:
         note("No cost is shown without --price.")
+    elif unpriced:
+        note(f"No cost is shown for alternatives with VMs on {', '.join(unpriced)}: name a --price for these too.")
     if not conditions.failures.share and any(one.outcome.total.failed for one in played):
         note("The servers that failed took longer to boot than failure.boot_deadline_seconds allows.")
     for remark in dict.fromkeys(remark for one in played for remark in one.outcome.remarks):
         note(remark)
+
+
+def _unpriced(played: "Sequence[Played]") -> list[str]:
+    return sorted({used.vm_provider for one in played for used in one.outcome.vm_providers if used.cost is None})
 
 
 def _print_lines(names: "Sequence[str]", rows: "Sequence[Line]") -> None:

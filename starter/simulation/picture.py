@@ -51,7 +51,7 @@ def draw(played: Sequence[Played], title: str | None, timezone: ZoneInfo, form: 
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    panels = [(one, pool) for one in played for pool in one.outcome.pools if pool.figures.sessions or len(played) == 1]
+    panels = _panels(played)
     with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
         figure = Figure(figsize=(_WIDTH_INCHES, 0.9 + _HEIGHT_INCHES * len(panels)), layout="constrained")
         if title is not None:
@@ -67,6 +67,13 @@ def draw(played: Sequence[Played], title: str | None, timezone: ZoneInfo, form: 
         _date_axis(axes[-1], played[0].outcome, timezone)
         _legend(figure, axes)
         return _saved(figure, form)
+
+
+def _panels(played: Sequence[Played]) -> list[tuple[Played, PoolOutcome]]:
+    """Every pool of one alternative; of several, those that are asked for sessions, if any is."""
+    everything = [(one, pool) for one in played for pool in one.outcome.pools]
+    asked_for = [(one, pool) for one, pool in everything if pool.figures.sessions]
+    return asked_for if asked_for and len(played) > 1 else everything
 
 
 def _draw_capacity(axes: "Axes", series: Series) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from math import isfinite
 from operator import attrgetter
@@ -110,7 +110,7 @@ def _start(text: str, zone: ZoneInfo) -> datetime:
         raise _Unreadable("is no ISO 8601 time. Write 2026-03-02T08:30:00 or 2026-03-02T08:30:00+01:00.") from None
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise _Unreadable(f"lies outside of the years {_FIRST_YEAR} to {_LAST_YEAR}.")
-    return wall_to_utc(moment, zone, occurrence="first") if moment.tzinfo is None else moment
+    return wall_to_utc(moment, zone, occurrence="first") if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _length_seconds(text: str, _zone: ZoneInfo) -> float:

@@ -42,6 +42,13 @@ class TestReading:
         winter, summer = read("start,user,length_minutes\n2026-03-02 08:30,ann,1\n2026-07-02 08:30,ann,1\n")
         assert (winter.start.hour, summer.start.hour) == (7, 6)
 
+    def test_all_times_come_out_in_utc(self) -> None:
+        found = read("start,user,length_minutes\n2026-03-02T08:30:00+05:30,ann,1\n2026-03-02T08:30:00,ann,1\n")
+        assert [session.start.isoformat() for session in found] == [
+            "2026-03-02T03:00:00+00:00",
+            "2026-03-02T07:30:00+00:00",
+        ]
+
     def test_sessions_come_out_in_order(self) -> None:
         found = read("start,user,length_minutes\n2026-03-03T08:00Z,late,1\n2026-03-02T08:00Z,early,1\n")
         assert [session.user for session in found] == ["early", "late"]

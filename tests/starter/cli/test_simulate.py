@@ -80,6 +80,18 @@ class TestFigures:
         assert told["sessions asked for"] == "20"
         assert float(told["cost"]) == pytest.approx(float(told["VM-hours"]) / 2, abs=0.05)
 
+    def test_a_vm_provider_without_a_price_is_named(self, here: Path) -> None:
+        more = "---\nkind: vm_provider\nname: large\nprovider: sim\nmax_instances: 20\n"
+        (here / "pool.yaml").write_text(POOL + more)
+        result = run("pool.yaml", *QUICK, "--price", "large=2")
+        assert "cost  " not in result.stdout
+        assert "No cost is shown for alternatives with VMs on small: name a --price for these too." in result.stderr
+
+    def test_an_offset_in_a_trace_is_told_in_utc(self, here: Path) -> None:
+        (here / "trace.csv").write_text("start,user,length_minutes\n2026-03-02T08:00:00+05:00,ann,30\n")
+        told = run("pool.yaml", "--demand", "trace.csv").stdout
+        assert "2026-03-02 02:00 to 2026-03-02 04:30 UTC" in told
+
     def test_the_same_command_gives_the_same_figures(self) -> None:
         assert run("pool.yaml", *QUICK).stdout == run("pool.yaml", *QUICK).stdout
 
@@ -176,6 +188,10 @@ class TestPictures:
             (top,) = {one.get_ylim()[1] for one in kind}
             assert all(0 < one.dataLim.y1 < top for one in kind if one.dataLim.y1)
         assert len({one.dataLim.y1 for one in axes[0::2]}) > 1
+
+    def test_nobody_who_comes_to_any_of_several_alternatives(self, here: Path) -> None:
+        run("pool.yaml", *QUICK, "--weekdays", "sunday", "--vary", "total_floor=0,1", "--picture", "out.svg")
+        assert (here / "out.svg").read_text().count("nobody has to wait") == 2
 
     def test_the_same_command_draws_the_same_picture(self, here: Path) -> None:
         run("pool.yaml", *QUICK, "--picture", "one.svg")
