@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 from temporalio import activity
 
-from activities.boundary import boundary
+from activities.boundary import boundary, failure
 from activities.contract import (
     BEGIN_DELETING,
     BEGIN_LIFE,
@@ -57,7 +57,7 @@ class LifeActivities:
     def begin_life(self, server_id: str) -> Life:
         """Begin the life, or say where it stands when its workflow was lost and started again."""
         with boundary(self._store), self._store.write() as tx:
-            row = lock_server(tx, server_id)
+            row = _hold(tx, server_id)
             if row.state == ServerState.REQUESTED:
                 transition(tx, row, ServerState.PREPARING, "its life has begun", now())
                 row.fqdn = _fqdn(tx, row)
@@ -67,7 +67,7 @@ class LifeActivities:
     def note_configuring(self, server_id: str) -> None:
         """The startup script reported that it works."""
         with boundary(self._store), self._store.write() as tx:
-            row = lock_server(tx, server_id)
+            row = _hold(tx, server_id)
             if row.state == ServerState.BOOTING:
                 transition(tx, row, ServerState.CONFIGURING, "its startup script works", now())
 
@@ -81,7 +81,7 @@ class LifeActivities:
 
     def _mark_running(self, request: ServerReason, at: datetime) -> tuple[Serving, str | None]:
         with self._store.write() as tx:
-            row = lock_server(tx, request.server_id)
+            row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
             if row.state in (ServerState.BOOTING, ServerState.CONFIGURING):
                 transition(tx, row, ServerState.RUNNING, request.reason, at)
@@ -97,7 +97,7 @@ class LifeActivities:
         A scale-down of a server that somebody got in the meantime is not done.
         """
         with boundary(self._store), self._store.write() as tx:
-            row = lock_server(tx, request.server_id)
+            row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
             live = sessions.live_sessions(tx, row.id)
             if row.state == ServerState.RUNNING:
@@ -116,7 +116,7 @@ class LifeActivities:
     def retire_if_empty(self, server_id: str) -> Serving:
         """Go on from `draining` to `deleting` if no session is left."""
         with boundary(self._store), self._store.write() as tx:
-            row = lock_server(tx, server_id)
+            row = _hold(tx, server_id)
             lock_pool(tx, row.pool)
             return self._retire(tx, row, sessions.live_sessions(tx, row.id))
 
@@ -124,7 +124,7 @@ class LifeActivities:
     def undrain(self, request: ServerReason) -> Serving:
         """Take sessions again, unless it is too late."""
         with boundary(self._store), self._store.write() as tx:
-            row = lock_server(tx, request.server_id)
+            row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
             if row.state == ServerState.DRAINING:
                 transition(tx, row, ServerState.RUNNING, request.reason, now())
@@ -142,7 +142,7 @@ class LifeActivities:
 
     def _fail(self, request: ServerReason, at: datetime) -> tuple[Failed, str | None]:
         with self._store.write() as tx:
-            row = lock_server(tx, request.server_id)
+            row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
             if row.state not in (ServerState.FAILED, ServerState.DELETING, ServerState.DELETED):
                 transition(tx, row, ServerState.FAILED, request.reason, at)
@@ -160,7 +160,7 @@ class LifeActivities:
     def begin_deleting(self, request: ServerReason) -> Teardown:
         """From whatever state to `deleting`: the decision is made, sessions that are left end with this reason."""
         with boundary(self._store), self._store.write() as tx:
-            row = lock_server(tx, request.server_id)
+            row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
             if row.state not in (ServerState.DELETING, ServerState.DELETED):
                 if row.state == ServerState.DRAINING:
@@ -182,7 +182,7 @@ class LifeActivities:
 
     def _mark_deleted(self, server_id: str, at: datetime) -> str | None:
         with self._store.write() as tx:
-            row = lock_server(tx, server_id)
+            row = _hold(tx, server_id)
             if row.state == ServerState.DELETING:
                 transition(tx, row, ServerState.DELETED, "every part of it is gone", at)
                 delete_secrets(tx, f"server/{row.id}/")
@@ -225,6 +225,15 @@ class LifeActivities:
         if row.autoscale is None:
             return 0
         return scaling.load_autoscale(tx, row.autoscale).failure.keep_failed_seconds
+
+
+def _hold(tx: Session, server_id: str) -> ServerRow:
+    """The row, held for a write. Raises when nobody waits for this attempt any more: its life may have gone on, or
+    begun anew, and would not hear of what were written now."""
+    row = lock_server(tx, server_id)
+    if activity.is_cancelled():
+        raise failure("this attempt is too late: its life goes on without it", "TooLate", retryable=True)
+    return row
 
 
 def _serving(row: ServerRow, live: int) -> Serving:
