@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from poolwright.domain.base import Model
 from poolwright.store.documents import UnknownDocument
@@ -87,9 +88,20 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, Refused):
         return answer(error.status_code, error.detail, error.headers)
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "another method")
-        return answer(405, f"{request.method} is not understood here: use {allowed}", error.headers)
+        methods = _methods_here(request) or ["GET"]
+        sentence = f"{request.method} is not understood here: use {' or '.join(methods)}"
+        return answer(405, sentence, {"Allow": ", ".join(methods)})
     return answer(error.status_code, _SENTENCES.get(error.status_code, error.detail), error.headers)
+
+
+def _methods_here(request: Request) -> list[str]:
+    """Of every route with this path: the router itself names those of the first only. None where files are served."""
+    scopes = ({**request.scope, "method": method} for method in ("DELETE", "GET", "PATCH", "POST", "PUT"))
+    return [
+        scope["method"]
+        for scope in scopes
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes if not isinstance(route, Mount))
+    ]
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -91,6 +91,15 @@ class TestErrors:
         answer = await broker.put(f"/api/pools/{POOL}")
         assert (answer.status_code, answer.json()["error"]) == (405, "PUT is not understood here: use GET")
 
+    async def test_a_wrong_method_is_told_of_every_right_one(self, broker: httpx.AsyncClient) -> None:
+        answer = await broker.put("/api/sessions")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+        assert answer.json()["error"] == "PUT is not understood here: use GET or POST"
+
+    async def test_files_are_only_read(self, http: httpx.AsyncClient) -> None:
+        answer = await http.post("/static-offline-docs/swagger-ui.css")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+
     async def test_each_thing_that_is_wrong_is_listed(self, broker: httpx.AsyncClient) -> None:
         body = {"pool": "?", "kind": "?", "zone": 3, "usr": "ada"}
         answer = await broker.post("/api/sessions", json=body)
