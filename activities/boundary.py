@@ -22,7 +22,6 @@ from poolwright.providers.errors import ProviderError, Throttled
 from poolwright.providers.registry import UnknownProvider
 from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
-from poolwright.store.sealing import KeyProblem
 from poolwright.store.secrets import all_secrets
 
 _LOGGER = logging.getLogger(__name__)
@@ -122,8 +121,5 @@ def _plain(error: Exception) -> str:
 
 
 def _secrets(store: Store) -> list[SecretStr]:
-    try:
-        with store.read() as session:
-            return all_secrets(session)
-    except KeyProblem:
-        return []
+    with store.read() as session:
+        return all_secrets(session)

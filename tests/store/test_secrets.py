@@ -118,6 +118,16 @@ class TestStoredSecrets:
             assert get_secret(tx, "server/s3/join-password") is None
             assert WORD in all_secrets(tx)
 
+    def test_one_whose_key_is_lost_does_not_hide_the_others(self, store: Store) -> None:
+        with store.write() as tx:
+            put_secret(tx, "a/lost", WORD, NOW)
+            tx.get_one(SecretRow, "a/lost").sealed = Sealer([new_key()]).seal("a/lost", WORD)
+            put_secret(tx, "b/known", SecretStr("known"), NOW)
+        with store.read() as tx:
+            found = all_secrets(tx)
+        assert SecretStr("known") in found
+        assert WORD not in found
+
     def test_a_newer_one_takes_the_place_of_the_older(self, store: Store) -> None:
         for word in (WORD, SecretStr("newer")):
             with store.write() as tx:
