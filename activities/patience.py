@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import SQLAlchemyError
 from temporalio import activity
 
 from activities.boundary import CONFIGURATION_ERRORS, OUTSIDE_ERRORS, failure
@@ -51,7 +52,7 @@ def until_undone(undo: Callable[[], bool]) -> None:
         try:
             if undo():
                 return
-        except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS) as error:
+        except (*OUTSIDE_ERRORS, *CONFIGURATION_ERRORS, SQLAlchemyError) as error:
             problem = error
         seconds = _pause_seconds(_SLOWEST_UNDO_SECONDS, tries)
         if time.monotonic() + seconds < gives_up_at:

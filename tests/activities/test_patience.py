@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from temporalio.testing import ActivityEnvironment
 
 from activities import patience
 from activities.patience import until_undone
-from poolwright.dns.errors import DNSError, PermissionDenied, Transient
+from poolwright.dns.errors import PermissionDenied, Transient
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def activity_that_may_take(duration: timedelta) -> ActivityEnvironment:
 class Undoing:
     """Something that is undone once it has failed so."""
 
-    def __init__(self, *failures: DNSError) -> None:
+    def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)
         self.tries = 0
 
@@ -43,6 +44,11 @@ class TestUntilUndone:
         undoing = Undoing(Transient("no answer"), PermissionDenied("not yet allowed"), Transient("no answer"))
         environment.run(until_undone, undoing)
         assert undoing.tries == 4
+
+    def test_a_database_that_is_away_for_a_moment_does_not_end_it(self, environment: ActivityEnvironment) -> None:
+        undoing = Undoing(OperationalError("SELECT", {}, Exception("the server closed the connection")))
+        environment.run(until_undone, undoing)
+        assert undoing.tries == 2
 
     def test_what_the_last_try_raised_is_told_when_the_activitys_time_is_over(self) -> None:
         undoing = Undoing(Transient("no answer"), Transient("still none"))
