@@ -133,6 +133,18 @@ class TestForgiveness:
         made = decided(failures(30, 20, 10, pauses=5, paused_until=ago(100), last_success_at=ago(50)))
         assert made.failures.pauses == 1
 
+    def test_one_that_is_known_only_after_a_further_failure_ends_the_pause_before_it_too(self) -> None:
+        made = decided(failures(60, 50, 40, 10, pauses=1, paused_until=later(260), last_success_at=ago(30)))
+        assert kinds(made) == {"create": 5}
+        assert (made.failures.failed_at, made.failures.reasons) == ((ago(10),), ("disk image 3 not found",))
+        assert (made.failures.pauses, made.failures.paused_until) == (0, None)
+
+    def test_it_ends_no_pause_for_failures_after_it(self) -> None:
+        made = decided(failures(60, 30, 20, 10, pauses=2, paused_until=later(590), last_success_at=ago(50)))
+        assert made.actions == ()
+        assert (made.failures.pauses, made.failures.paused_until) == (2, later(590))
+        assert "after 3 failures in a row" in text(made)
+
     def test_an_empty_record_allows_all(self) -> None:
         assert kinds(decided(FailureRecord())) == {"create": 5}
 

@@ -34,7 +34,7 @@ class FailureVerdict:
 
 def judge_failures(record: FailureRecord, policy: FailurePolicy, now: datetime) -> FailureVerdict:
     """Whether creation may go on. The same record and policy give the same pause, however late they are judged."""
-    record = _forgiven(record)
+    record = _forgiven(record, policy)
     newest = record.failed_at[-1] if record.failed_at else None
     recent = _recent(record, policy)
     if newest is not None and recent >= policy.budget:
@@ -52,16 +52,19 @@ def judge_failures(record: FailureRecord, policy: FailurePolicy, now: datetime) 
     )
 
 
-def _forgiven(record: FailureRecord) -> FailureRecord:
-    """Without what was before the last success."""
+def _forgiven(record: FailureRecord, policy: FailurePolicy) -> FailureRecord:
+    """Without what was before the last success, which may be known only after further failures."""
     success = record.last_success_at
     if success is None:
         return record
-    if not record.failed_at or success >= record.failed_at[-1]:
+    since = sum(failed_at > success for failed_at in record.failed_at)
+    if since == 0:
         return FailureRecord(last_success_at=success)
-    if record.paused_until is not None and record.paused_until <= success:
-        return record.model_copy(update={"pauses": 0, "paused_until": None})
-    return record
+    forgiven: dict[str, object] = {"failed_at": record.failed_at[-since:], "reasons": record.reasons[-since:]}
+    # Too few have failed since to begin a pause: it was for others before.
+    if since < policy.budget or (record.paused_until is not None and record.paused_until <= success):
+        forgiven |= {"pauses": 0, "paused_until": None}
+    return record.model_copy(update=forgiven)
 
 
 def _recent(record: FailureRecord, policy: FailurePolicy) -> int:
