@@ -36,6 +36,16 @@ _JSON = {"content-type": "application/json"}
 _LARGEST_CUSTOM_DATA_BYTES = 65_535
 
 
+def is_creation(request: Request) -> bool:
+    """Whether it makes something."""
+    return request.method == "PUT"
+
+
+def is_arm(request: Request) -> bool:
+    """Whether it is for the Resource Manager, and not for the login."""
+    return request.path.startswith("/subscriptions/")
+
+
 @dataclass
 class Subscription:
     """One subscription with one resource group."""
