@@ -26,7 +26,7 @@ Poolwright keeps pools of virtual machines ready for people's sessions.
   make run           start everything on this machine: Temporal, worker, endpoint. Ctrl-C stops it
                      ARGS="..." is handed to `poolwright up`; ARGS=--help shows what it takes
   make check         format, lint, types, import rules and the fast tests: before each commit
-  make test          the same with every test: what CI runs (PostgreSQL's server programs are needed)
+  make test          the same with every test: what CI runs (CONTRIBUTING.md says what they need)
   make format        put the code into the project's format and mend what the linter can mend
   make histories     record the workflow histories that tests/replay lacks; ARGS=--help shows what else there is
   make requirements  pin the packages named in pyproject.toml again, with hashes
