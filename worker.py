@@ -8,12 +8,14 @@ import asyncio
 import logging
 import signal
 import sys
+from functools import partial
 
+from temporalio.client import Client
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from poolwright.store.installation import upgrade
 from starter.connection import TemporalSettingsProblem, TemporalUnreachable, connect
-from starter.preparation import NamespaceNotReady, keep_closed_workflows, prepare_namespace
+from starter.preparation import NamespaceNotReady, keep_closed_workflows, keep_prepared, prepare_namespace
 from starter.settings import Settings, load_settings
 from starter.workers import Workers
 
@@ -26,11 +28,13 @@ async def run(
     try:
         await asyncio.to_thread(upgrade, store)
         client = await connect(patience_seconds=60, runtime=_runtime(settings))
-        await prepare_namespace(client)
-        if keep_closed_days is not None:
-            await keep_closed_workflows(client, keep_closed_days)
         workers = Workers(client, store, settings.advertised_address, zones, workflows=workflows)
-        await workers.run(_stop_event())
+        await _prepare(client, keep_closed_days)
+        keeping = asyncio.create_task(keep_prepared(client, partial(_prepare, client, keep_closed_days)))
+        try:
+            await workers.run(_stop_event())
+        finally:
+            keeping.cancel()
     finally:
         store.close()
 
@@ -52,6 +56,12 @@ def main() -> None:
         asyncio.run(run(load_settings(), flags.zone, workflows=workflows, keep_closed_days=flags.keep_closed_days))
     except (TemporalUnreachable, TemporalSettingsProblem, NamespaceNotReady) as error:
         sys.exit(f"worker: {error}")
+
+
+async def _prepare(client: Client, keep_closed_days: int | None) -> None:
+    await prepare_namespace(client)
+    if keep_closed_days is not None:
+        await keep_closed_workflows(client, keep_closed_days)
 
 
 def _runtime(settings: Settings) -> Runtime:

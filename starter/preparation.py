@@ -1,5 +1,8 @@
 """What a Temporal namespace needs before Poolwright runs in it: search attributes and the watchdog's schedule."""
 
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
@@ -19,6 +22,8 @@ from temporalio.client import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from poolwright.domain.identities import SEARCH_ATTRIBUTES, TASK_QUEUE, WATCHDOG, WATCHDOG_ID
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class NamespaceNotReady(Exception):
@@ -40,6 +45,20 @@ async def prepare_namespace(client: Client) -> None:
             f"{error.message} Make it with `temporal operator namespace create`, or name another with "
             "TEMPORAL_NAMESPACE or in the profile"
         ) from None
+
+
+async def keep_prepared(client: Client, prepare: Callable[[], Awaitable[None]], *, every_seconds: float = 60) -> None:
+    """Prepare the namespace again whenever its watchdog is gone, with a database of Temporal's or alone. Never ends."""
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            if await _has_watchdog(client):
+                continue
+            _LOGGER.warning("the schedule %s of namespace %s is gone: making it again", WATCHDOG_ID, client.namespace)
+            await prepare()
+        except (RPCError, NamespaceNotReady) as error:
+            # The next look mends it.
+            _LOGGER.warning("could not see whether namespace %s is prepared: %s", client.namespace, error)
 
 
 async def keep_closed_workflows(client: Client, days: int) -> None:
@@ -71,6 +90,16 @@ async def _ensure_search_attributes(client: Client) -> None:
         if error.status not in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED):
             raise
         # Temporal Cloud has no such service: there an administrator adds them, and starts fail with their names if not.
+
+
+async def _has_watchdog(client: Client) -> bool:
+    try:
+        await client.get_schedule_handle(WATCHDOG_ID).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 async def _ensure_watchdog(client: Client) -> None:

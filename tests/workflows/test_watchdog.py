@@ -1,7 +1,9 @@
 """The watchdog and its schedule, on the real server: what should run and does not is started."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,8 @@ from poolwright.domain.servers import SessionState
 from poolwright.domain.states import ServerState
 from poolwright.store import sessions
 from poolwright.store.identifiers import new_id
-from starter.preparation import prepare_namespace
-from tests.installations import save
+from starter.preparation import keep_prepared, prepare_namespace
+from tests.installations import AWAIT_SECONDS, save
 from tests.workflows.scenes import Scene, scene
 
 pytestmark = pytest.mark.slow
@@ -190,6 +192,27 @@ class TestSchedule:
             await poolwright.soon(has_heard_all)
             state = (await schedule.describe()).schedule.state
             assert (state.paused, state.note) == (True, "the cloud is being rebuilt")
+
+    async def test_one_that_is_lost_is_made_again_by_workers_that_run(self, temporal_env: WorkflowEnvironment) -> None:
+        client = temporal_env.client
+        prepare = partial(prepare_namespace, client)
+        await prepare()
+        await self._delete(client)
+        assert not await self._is_there(client)
+        keeping = asyncio.create_task(keep_prepared(client, prepare, every_seconds=0.05))
+        try:
+            async with asyncio.timeout(AWAIT_SECONDS):
+                while not await self._is_there(client):
+                    await asyncio.sleep(0.05)
+        finally:
+            keeping.cancel()
+
+    async def _is_there(self, client: Client) -> bool:
+        try:
+            await client.get_schedule_handle(WATCHDOG_ID).describe()
+        except RPCError:
+            return False
+        return True
 
     async def _delete(self, client: Client) -> None:
         try:
