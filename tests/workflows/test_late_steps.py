@@ -1,8 +1,8 @@
 """Steps of a life that come to write only after the life has gone on without them."""
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ from temporalio import activity
 from temporalio.testing import WorkflowEnvironment
 
 from activities import lives
+from activities.boundary import boundary
 from activities.contract import DRAIN
 from activities.lifeline import start_life
 from poolwright.domain.servers import Server
@@ -27,12 +28,11 @@ class LateStep:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
         self._step = step
         self._begun, self._over = threading.Event(), threading.Event()
-        self._boundary: Callable[[Store], AbstractContextManager[None]] = lives.boundary
         monkeypatch.setattr(lives, "boundary", self._held)
 
     @contextmanager
     def _held(self, store: Store) -> Iterator[None]:
-        with self._boundary(store):
+        with boundary(store):
             if activity.info().activity_type != self._step or self._begun.is_set():
                 yield
                 return
