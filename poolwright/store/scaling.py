@@ -174,7 +174,7 @@ def note_failure(session: Session, autoscale: str, reason: str, now: datetime) -
     """A server of this config failed: counts against its failure budget."""
     memory = _memory(session, autoscale)
     record = _failures(memory)
-    kept = 50
+    kept = max(50, load_autoscale(session, autoscale).failure.budget)
     memory.failures = record.model_copy(
         update={"failed_at": (*record.failed_at, now)[-kept:], "reasons": (*record.reasons, reason)[-kept:]}
     ).model_dump(mode="json")

@@ -1,31 +1,23 @@
-"""Snapshots for decisions, and what decisions leave behind."""
+"""What decisions leave behind: what was decided, servers, failures, rollouts."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import delete
 
 from poolwright.domain.planning import plan
-from poolwright.domain.resources import PoolType
-from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan, ProviderCap, Snapshot
+from poolwright.domain.scaling import Action, ActionKind, DrainReason, Plan
 from poolwright.domain.states import ServerState
 from poolwright.store import ledger, scaling
-from poolwright.store.documents import UnknownDocument
 from poolwright.store.engine import Store
 from poolwright.store.servers import get_server, history, list_servers, lock_pool, lock_server, transition
 from poolwright.store.tables import DecisionRow, PlaceMemoryRow, ScalingRow, ServerRow
 from tests.installations import save
-from tests.store.scenes import AUTOSCALE, NOW, PROVIDER, at_once, move, request, reserve, running, server_pool
+from tests.store.scenes import NOW, PROVIDER, at_once, move, request, reserve, running, server_pool, snapshot
 
 MINUTE = timedelta(minutes=1)
-
-
-def snapshot(store: Store, name: str = "demo", at: datetime = NOW) -> Snapshot:
-    with store.write() as tx:
-        return scaling.take_snapshot(tx, name, at)
 
 
 def decision(at: datetime = NOW, creations: int = 0, **numbers: int) -> Plan:
@@ -48,109 +40,6 @@ def decisions(store: Store) -> Sequence[scaling.Decision]:
 def all_ids(store: Store) -> list[str]:
     with store.read() as tx:
         return [server.id for server in list_servers(tx)]
-
-
-class TestSnapshot:
-    def test_it_shows_the_pool_as_it_is(self, store: Store) -> None:
-        server_pool(store, cap=7, max_sessions_per_server=2, max_users_per_server=2)
-        (server,) = running(store)
-        reserve(store)
-        move(store, reserve(store)[0], ServerState.DELETED)
-        for user in ("ada", "grace", "linus"):
-            request(store, user)
-        found = snapshot(store)
-        assert (found.autoscale.name, found.pool_type, found.paused) == ("demo", PoolType.SERVER, None)
-        assert {one.state for one in found.servers} == {ServerState.RUNNING, ServerState.REQUESTED}
-        view = next(one for one in found.servers if one.id == server.id)
-        assert sorted(one.user for one in view.sessions) == ["ada", "grace"]
-        assert view.served == 2
-        assert [one.user for one in found.waiting] == ["linus"]
-        assert found.providers == (ProviderCap(vm_provider="sim", max_instances=7, in_use=2),)
-        assert set(found.zones) == {"here"}
-        assert found.siblings == ()
-
-    def test_caps_of_fallbacks_follow_in_order(self, store: Store) -> None:
-        server_pool(store, cap=7, fallback_vm_providers=["spare", "last"])
-        save(store, "vm_provider", "last", {**PROVIDER, "max_instances": 1})
-        save(store, "vm_provider", "spare", {**PROVIDER, "max_instances": 3})
-        reserve(store, vm_provider="spare", count=2)
-        caps = [(cap.vm_provider, cap.max_instances, cap.in_use) for cap in snapshot(store).providers]
-        assert caps == [("sim", 7, 0), ("spare", 3, 2), ("last", 1, 0)]
-
-    def test_a_place_without_capacity_is_remembered_until_then(self, store: Store) -> None:
-        server_pool(store)
-        with store.write() as tx:
-            scaling.note_unavailable(tx, "sim", "east", NOW + 3 * MINUTE, "no hosts left")
-            scaling.note_unavailable(tx, "sim", None, NOW + MINUTE, "no quota left")
-        assert snapshot(store).providers[0].unavailable_until == {"east": NOW + 3 * MINUTE, "": NOW + MINUTE}
-        assert snapshot(store, at=NOW + MINUTE).providers[0].unavailable_until == {"east": NOW + 3 * MINUTE}
-        assert snapshot(store, at=NOW + 3 * MINUTE).providers[0].unavailable_until == {}
-
-    def test_servers_that_find_out_at_once_are_all_heard(self, store: Store) -> None:
-        server_pool(store)
-
-        def find_out(number: int) -> None:
-            with store.write() as tx:
-                scaling.note_unavailable(tx, "sim", "east", NOW + number * MINUTE, "no hosts left")
-
-        at_once(6, find_out)
-        with store.read() as tx:
-            assert tx.get_one(PlaceMemoryRow, ("sim", "east")).reason == "no hosts left"
-
-    def test_its_revision_is_the_newest_that_reshapes(self, store: Store) -> None:
-        server_pool(store, fallback_vm_providers=["spare"])
-        save(store, "vm_provider", "spare", {**PROVIDER, "max_instances": 3})
-        found = snapshot(store)
-        with store.read() as tx:
-            config = scaling.load_autoscale(tx, "demo")
-            assert ledger.autoscale_revision(tx, config) == found.autoscale_revision == 5
-
-    def test_an_unknown_config_is_named(self, store: Store) -> None:
-        with pytest.raises(UnknownDocument, match="no autoscale 'gone'"):
-            snapshot(store, "gone")
-
-
-class TestSiblings:
-    @pytest.fixture(autouse=True)
-    def two_configs(self, store: Store) -> None:
-        server_pool(store, cap=10)
-        save(store, "vm_provider", "spare", {**PROVIDER, "max_instances": 2})
-        self.sibling(store)
-
-    @staticmethod
-    def sibling(store: Store, **changes: Any) -> None:
-        body = {"vm_provider": "spare", "max_sessions_per_server": 4, "max_instances": 5}
-        save(store, "autoscale", "other", {**AUTOSCALE, **body, **changes})
-
-    def test_it_is_seen_with_what_it_could_still_make(self, store: Store) -> None:
-        (sibling,) = snapshot(store).siblings
-        assert (sibling.name, sibling.active, sibling.paused) == ("other", True, False)
-        assert (sibling.free_slots, sibling.room_per_server) == (2, 4)
-        reserve(store, autoscale="other", vm_provider="spare")
-        assert snapshot(store).siblings[0].free_slots == 1
-        self.sibling(store, fallback_vm_providers=["sim"])
-        assert snapshot(store).siblings[0].free_slots == 4
-
-    def test_a_provider_without_capacity_gives_it_nothing(self, store: Store) -> None:
-        with store.write() as tx:
-            scaling.note_unavailable(tx, "spare", None, NOW + MINUTE, "no quota left")
-        assert snapshot(store).siblings[0].free_slots == 0
-
-    @pytest.mark.parametrize("change", [{"enabled": False}, {"observe": True}, {"pool": "elsewhere"}])
-    def test_one_that_makes_no_servers_here_is_not_seen(self, store: Store, change: dict[str, Any]) -> None:
-        self.sibling(store, **change)
-        assert snapshot(store).siblings == ()
-
-    def test_one_that_is_paused_is_seen_as_such(self, store: Store) -> None:
-        with store.write() as tx:
-            scaling.set_paused(tx, "other", "maintenance")
-        assert snapshot(store).siblings[0].paused
-
-    def test_one_that_fails_too_often_is_seen_as_paused(self, store: Store) -> None:
-        with store.write() as tx:
-            for _ in range(3):
-                scaling.note_failure(tx, "other", "the script failed", NOW)
-        assert snapshot(store).siblings[0].paused
 
 
 class TestRecording:
@@ -373,6 +262,13 @@ class TestFailures:
             scaling.note_failure(tx, "demo", "first", NOW)
             scaling.forgive_failures(tx, "demo")
         assert snapshot(store).failures.failed_at == ()
+
+    def test_as_many_are_kept_as_the_budget_needs_to_be_used_up(self, store: Store) -> None:
+        server_pool(store, failure={"budget": 60})
+        with store.write() as tx:
+            for number in range(60):
+                scaling.note_failure(tx, "demo", f"failure {number}", NOW - timedelta(seconds=60 - number))
+        assert plan(snapshot(store), NOW).failures.paused_until is not None
 
     def test_only_the_newest_are_kept(self, store: Store) -> None:
         server_pool(store)

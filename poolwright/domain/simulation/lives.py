@@ -177,8 +177,9 @@ class ServerLives:
         server.state = ServerState.FAILED
         server.boot_ended_at = server.leaving_at = now
         stock.leave_to_go(server)
-        failed_at = (*record.failed_at, self._timeline.clock.moment(now))[-_FAILURES_KEPT:]
-        reasons = (*record.reasons, "the boot failed")[-_FAILURES_KEPT:]
+        kept = max(_FAILURES_KEPT, config.autoscale.failure.budget)
+        failed_at = (*record.failed_at, self._timeline.clock.moment(now))[-kept:]
+        reasons = (*record.reasons, "the boot failed")[-kept:]
         config.failures = record.model_copy(update={"failed_at": failed_at, "reasons": reasons})
         config.pool.meter.failed += 1
         self._timeline.tell("failed", server.id)
