@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from threading import Barrier
 from typing import Any, Final, TypeVar
 
+from poolwright.domain.scaling import Snapshot
 from poolwright.domain.servers import Server, Session
 from poolwright.domain.states import TRANSITIONS, ServerState
 from poolwright.store import ledger, scaling, sessions
@@ -92,6 +93,12 @@ def end(store: Store, session: Session, at: datetime = NOW) -> Session:
     """End it."""
     with store.write() as tx:
         return sessions.end_session(tx, session.id, "done", at)
+
+
+def snapshot(store: Store, name: str = "demo", at: datetime = NOW) -> Snapshot:
+    """What the config's decision at this time would see."""
+    with store.write() as tx:
+        return scaling.take_snapshot(tx, name, at)
 
 
 def again(store: Store, session: Session) -> Session:
