@@ -263,6 +263,13 @@ class TestFailures:
             scaling.forgive_failures(tx, "demo")
         assert snapshot(store).failures.failed_at == ()
 
+    def test_as_many_are_kept_as_the_budget_needs_to_be_used_up(self, store: Store) -> None:
+        server_pool(store, failure={"budget": 60})
+        with store.write() as tx:
+            for number in range(60):
+                scaling.note_failure(tx, "demo", f"failure {number}", NOW - timedelta(seconds=60 - number))
+        assert plan(snapshot(store), NOW).failures.paused_until is not None
+
     def test_only_the_newest_are_kept(self, store: Store) -> None:
         server_pool(store)
         with store.write() as tx:
