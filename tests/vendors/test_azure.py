@@ -224,6 +224,6 @@ class TestPacing:
             raise error_of(429, "TooManyRequests", headers={"Retry-After": "30"})
         with pytest.raises(TooFast) as early, paces.call(Kind.WRITE):
             raise AssertionError("not called")
-        assert 20 < early.value.retry_after_seconds <= 30
+        assert 0 < early.value.retry_after_seconds <= 30
         with paces.call(Kind.READ):
             pass
