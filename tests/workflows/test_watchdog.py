@@ -182,14 +182,22 @@ class TestSchedule:
             await prepare_namespace(poolwright.client)
             schedule = poolwright.client.get_schedule_handle(WATCHDOG_ID)
             await schedule.pause(note="the cloud is being rebuilt")
-            await prepare_namespace(poolwright.client)
 
             # A busy server describes for a moment what was before it was asked.
-            async def has_heard_all() -> bool:
-                info = (await schedule.describe()).info
-                return info.num_actions + info.num_actions_skipped_overlap >= 2
+            async def is_paused() -> bool:
+                return (await schedule.describe()).schedule.state.paused
 
-            await poolwright.soon(has_heard_all)
+            async def starts() -> int:
+                info = (await schedule.describe()).info
+                return info.num_actions + info.num_actions_skipped_overlap
+
+            async def was_started_again() -> bool:
+                return await starts() > before
+
+            await poolwright.soon(is_paused)
+            before = await starts()
+            await prepare_namespace(poolwright.client)
+            await poolwright.soon(was_started_again)
             state = (await schedule.describe()).schedule.state
             assert (state.paused, state.note) == (True, "the cloud is being rebuilt")
 
