@@ -22,7 +22,7 @@ from poolwright.dns.errors import (
 )
 from poolwright.dns.registry import open_dns_provider
 from tests.dns.account import ADDRESS, ADDRESS_6, OTHER_ADDRESS, OURS, REVERSE, forward, mark_of, record_of
-from tests.dns.azure_account import ZONE, AzureHarness, Rig, empty_subscription, is_write, serving
+from tests.dns.azure_account import ZONE, AzureHarness, Rig, empty_subscription, is_write
 from tests.dns.harness import Seen
 from tests.wire.azure_dns import PRIVATE, PUBLIC, StoredSet, dns_error
 from tests.wire.azure_login import TENANT, arm_error
@@ -34,15 +34,9 @@ NAME = f"a.{ZONE}"
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with serving(tmp_path_factory.mktemp("tls")) as rig:
-        yield rig
-
-
 @pytest.fixture
-def harness(rig: Rig) -> Iterator[AzureHarness]:
-    with empty_subscription(rig) as harness:
+def harness(azure: Rig) -> Iterator[AzureHarness]:
+    with empty_subscription(azure) as harness:
         yield harness
 
 
@@ -385,8 +379,8 @@ class TestErrors:
         [Response(200, b"<html>busy</html>"), Response(200, b"{"), Response(200)],
         ids=["HTML", "half", "empty"],
     )
-    def test_what_is_no_answer_of_azures_proves_nothing(self, rig: Rig, zone_type: str, answer: Response) -> None:
-        with empty_subscription(rig, zone_type) as harness:
+    def test_what_is_no_answer_of_azures_proves_nothing(self, azure: Rig, zone_type: str, answer: Response) -> None:
+        with empty_subscription(azure, zone_type) as harness:
             provider = harness.open(OURS)
             provider.upsert(mark_of(), record_of(NAME))
             calls: list[Callable[[], object]] = [

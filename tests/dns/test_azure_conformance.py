@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.dns.azure_account import AzureHarness, Rig, empty_subscription, serving
+from tests.dns.azure_account import AzureHarness, Rig, empty_subscription
 from tests.dns.conformance import DNSConformance
 from tests.dns.harness import Fault, Feature
 from tests.wire.azure_dns import PRIVATE, PUBLIC
@@ -12,18 +12,12 @@ from tests.wire.azure_dns import PRIVATE, PUBLIC
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with serving(tmp_path_factory.mktemp("tls")) as rig:
-        yield rig
-
-
 class TestAzure(DNSConformance):
     abilities = frozenset({*Fault, *Feature} - {Feature.SEVERAL_MARKS})
 
     @pytest.fixture
-    def harness(self, rig: Rig) -> Iterator[AzureHarness]:
-        with empty_subscription(rig, PUBLIC) as harness:
+    def harness(self, azure: Rig) -> Iterator[AzureHarness]:
+        with empty_subscription(azure, PUBLIC) as harness:
             yield harness
 
 
@@ -33,6 +27,6 @@ class TestAzurePrivate(DNSConformance):
     abilities = frozenset({*Fault, *Feature} - {Feature.SEVERAL_MARKS})
 
     @pytest.fixture
-    def harness(self, rig: Rig) -> Iterator[AzureHarness]:
-        with empty_subscription(rig, PRIVATE) as harness:
+    def harness(self, azure: Rig) -> Iterator[AzureHarness]:
+        with empty_subscription(azure, PRIVATE) as harness:
             yield harness

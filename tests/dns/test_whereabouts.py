@@ -11,7 +11,7 @@ from poolwright.dns.base import Changes
 from poolwright.dns.registry import open_dns_provider
 from poolwright.dns.whereabouts import hiding
 from tests.dns.account import ADDRESS, OURS, mark_of, record_of
-from tests.dns.azure_account import ZONE, AzureHarness, Rig, empty_subscription, serving
+from tests.dns.azure_account import ZONE, AzureHarness, Rig, empty_subscription
 
 NESTED_ZONE = f"agents.{ZONE}"
 NAME = f"a.{NESTED_ZONE}"
@@ -81,15 +81,9 @@ class TestHiding:
         assert hidden(kind, {}, {}) == []
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with serving(tmp_path_factory.mktemp("tls")) as rig:
-        yield rig
-
-
 @pytest.fixture
-def harness(rig: Rig) -> Iterator[AzureHarness]:
-    with empty_subscription(rig) as harness:
+def harness(azure: Rig) -> Iterator[AzureHarness]:
+    with empty_subscription(azure) as harness:
         yield harness
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.dns.conformance import DNSConformance
-from tests.dns.digitalocean_account import empty_account, serving
+from tests.dns.digitalocean.account import empty_account
 from tests.dns.harness import Fault, Feature, Harness
 from tests.wire.clock import Clock
 from tests.wire.digitalocean_domains import DigitalOceanDomains
@@ -14,15 +14,9 @@ from tests.wire.server import WireServer
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[WireServer, DigitalOceanDomains]]:
-    with serving(tmp_path_factory.mktemp("tls")) as served:
-        yield served
-
-
 class TestDigitalOcean(DNSConformance):
     # No MEANWHILE: the service has no conditions, so that what comes between a look and a write can be seen
-    # afterwards only. tests/dns/test_digitalocean.py has what is promised instead.
+    # afterwards only. test_provider.py has what is promised instead.
     abilities = frozenset({*Fault, Feature.NESTED_ZONE, Feature.WILDCARDS, Feature.SEVERAL_MARKS})
 
     @pytest.fixture

@@ -134,3 +134,7 @@ def empty_account(served: tuple[WireServer, DigitalOceanDomains], clock: Clock) 
         yield harness
     assert harness.account.complaints == []
     assert left == []
+
+
+def writes(request: Request) -> bool:
+    return request.method != "GET"
