@@ -61,7 +61,7 @@ def hiding(
 
     A first choice among all zones is taken to hold the records: nothing here tells which zones there are.
     """
-    where = _OF_KIND.get(kind, _Whereabouts())
+    where = _OF_KIND[kind]
     old, new = _values(kind, before), _values(kind, after)
     yield from (key for key in where.account if old(key) != new(key))
     yield from (key for key in where.part if new(key) and old(key) != new(key))

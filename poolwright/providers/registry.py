@@ -32,11 +32,14 @@ _SDKS: Mapping[str, tuple[str, str]] = {
 _WHEREABOUTS: Mapping[str, tuple[str, ...]] = {
     "aws": ("region",),
     "azure": ("subscription_id", "resource_group"),
+    "digitalocean": (),  # only the token tells the account
     "gcp": ("project",),
     "local": ("directory",),
     "oci": ("region", "compartment_ocid"),
+    "proxmox": (),  # another host may be another node of the same cluster
     "sim": ("world", "file"),
 }
+"""Kind -> see `whereabouts`. Every kind has an entry: one that forgot its own would lose VMs."""
 
 
 class UnknownProvider(ValueError):
@@ -60,7 +63,7 @@ def settings_model(kind: str) -> type[Model]:
 def whereabouts(kind: str) -> tuple[str, ...]:
     """The settings that say where this provider's VMs are: with another value of one, the VMs that exist are not found,
     and are taken for gone."""
-    return _WHEREABOUTS.get(kind, ())
+    return _WHEREABOUTS[kind]
 
 
 def open_provider(kind: str, settings: Mapping[str, Any], controller_id: str) -> Provider:

@@ -43,3 +43,7 @@ class TestTheRegistry:
         fields = registry.settings_model(kind).model_json_schema()
         assert fields["title"] == "Settings"
         assert fields["additionalProperties"] is False
+
+    @pytest.mark.parametrize("kind", registry.kinds())
+    def test_says_of_every_kind_which_settings_tell_where_its_vms_are(self, kind: str) -> None:
+        assert set(registry.whereabouts(kind)) <= registry.settings_model(kind).model_fields.keys()
