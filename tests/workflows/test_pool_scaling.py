@@ -15,6 +15,8 @@ from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling
 from tests.workflows.scenes import Scene, scene
 
+pytestmark = pytest.mark.slow
+
 PERIOD_SECONDS = 30
 ALL_READY: dict[str, Any] = {"require_checkin": False, "scaling_period_seconds": PERIOD_SECONDS}
 
@@ -278,7 +280,6 @@ class TestPause:
             return scaling.paused_because(tx, "demo")
 
 
-@pytest.mark.slow
 class TestNewRun:
     """A loop that has decided thousands of times."""
 

@@ -11,6 +11,8 @@ from poolwright.domain.states import ServerState
 from poolwright.store import sessions
 from tests.workflows.scenes import scene
 
+pytestmark = pytest.mark.slow
+
 
 class TestDrain:
     """The signal `drain`."""
@@ -95,7 +97,6 @@ class TestScaleDown:
             assert poolwright.server(server).state is ServerState.RUNNING
             assert poolwright.session(session).state is SessionState.ASSIGNED
 
-    @pytest.mark.slow
     async def test_an_unknown_kind_counts_as_an_operators_wish(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
@@ -132,7 +133,6 @@ class TestUndrain:
             await poolwright.skip(50)
             assert poolwright.states(server)[-1] == "running"
 
-    @pytest.mark.slow
     async def test_a_server_may_be_drained_and_had_back_any_number_of_times(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
@@ -149,7 +149,6 @@ class TestUndrain:
             await poolwright.end(session)
             await poolwright.until_state(server, ServerState.DELETED)
 
-    @pytest.mark.slow
     async def test_it_comes_too_late_for_a_server_that_is_being_deleted(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:

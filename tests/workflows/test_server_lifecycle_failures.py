@@ -13,6 +13,8 @@ from poolwright.store.check_ins import record_check_in
 from poolwright.store.scaling import latest_decisions
 from tests.workflows.scenes import Scene, scene
 
+pytestmark = pytest.mark.slow
+
 BOOT_DEADLINE_SECONDS = 600
 POLICY = {"boot_deadline_seconds": BOOT_DEADLINE_SECONDS}
 
@@ -62,7 +64,6 @@ class TestCheckIn:
             assert (poolwright.story(server)[-1].at - before).total_seconds() < 60
             assert not poolwright.living()
 
-    @pytest.mark.slow
     async def test_what_was_said_in_time_counts_although_nobody_listened(
         self, temporal_env: WorkflowEnvironment, tmp_path: Path
     ) -> None:
@@ -246,7 +247,6 @@ class TestCapacity:
             server = await poolwright.live()
             await poolwright.until_state(server, ServerState.DELETED)
 
-    @pytest.mark.slow
     async def test_a_quota_is_treated_alike(self, skipping: WorkflowEnvironment, tmp_path: Path) -> None:
         async with scene(skipping, tmp_path, sticky=True, sim={"quota": 0}) as poolwright:
             server = await poolwright.live()
@@ -267,7 +267,6 @@ class TestPassingTrouble:
             assert poolwright.creations() == 1
             assert poolwright.server(server).provider_reference == poolwright.living()[0].reference
 
-    @pytest.mark.slow
     async def test_a_lost_answer_makes_no_second_vm_although_lists_lag_behind(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
@@ -290,7 +289,6 @@ class TestPassingTrouble:
             poolwright.mend_provider()
             await poolwright.until(lambda: poolwright.states(server)[-1] == "booting", within_seconds=120)
 
-    @pytest.mark.slow
     async def test_a_throttled_call_waits_as_long_as_the_provider_says(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:

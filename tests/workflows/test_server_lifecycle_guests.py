@@ -11,6 +11,8 @@ from poolwright.store.check_ins import logs
 from poolwright.store.session_accounts import session_connection
 from tests.workflows.scenes import Scene, scene
 
+pytestmark = pytest.mark.slow
+
 HALF_AN_HOUR = 1800
 
 
@@ -39,7 +41,6 @@ class TestPassword:
             await poolwright.until(lambda: poolwright.states(server)[-1] == "running", within_seconds=300)
             assert await password_for(poolwright, "ada") == f"password of {poolwright.living()[0].reference}"
 
-    @pytest.mark.slow
     async def test_one_that_the_config_gives_is_not_asked_for(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:

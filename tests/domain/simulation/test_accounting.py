@@ -13,6 +13,8 @@ from poolwright.domain.simulation.timeline import Happening
 from tests.domain.simulation.test_shortcuts import conditions, worlds
 from tests.domain.simulation.worlds import BOOT, agents, asks, at, configuration, counts, desks, play, scenario, watched
 
+pytestmark = pytest.mark.slow
+
 HOUR = 3_600_000_000
 
 

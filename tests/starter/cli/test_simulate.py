@@ -11,6 +11,8 @@ from typer.testing import CliRunner, Result
 from starter.cli import app
 from starter.cli.exit_codes import ExitCode
 
+pytestmark = pytest.mark.slow
+
 POOL = """
 kind: zone
 name: here

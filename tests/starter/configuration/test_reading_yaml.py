@@ -159,7 +159,7 @@ class TestSyntax:
         assert [problem.key for problem in problems] == [None]
 
     def test_endless_nesting_is_told_as_such(self, empty: Declarations) -> None:
-        assert "nested too deeply" in empty.problem(f"kind: pool\nname: {'[' * 20_000}\n").what
+        assert "nested too deeply" in empty.problem(f"kind: pool\nname: {'[' * 2_000}\n").what
 
     def test_a_tab_is_told_in_plain_words(self, empty: Declarations) -> None:
         problem = empty.problem("kind: pool\nname: one\n\ttype: server\n")

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from poolwright.domain.states import ServerState
 from tests.starter.endpoint.world import POOL, World
 
+pytestmark = pytest.mark.slow
+
 ANYTHING = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )

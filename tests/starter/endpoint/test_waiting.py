@@ -17,6 +17,8 @@ from starter.endpoint.app import create_app
 from starter.session_watch import SessionWatch
 from tests.starter.endpoint.world import POOL, World
 
+pytestmark = pytest.mark.slow
+
 LONG = 60
 """Seconds that no test here may take."""
 
