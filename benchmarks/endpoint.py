@@ -1,7 +1,6 @@
 """The real endpoint in a process of its own, over a pool of servers that run or boot."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -79,13 +78,6 @@ def request_all(url: str, key: str, requests: int) -> list[float]:
             if answer.json().get("state") != "assigned":
                 raise RuntimeError(f"not assigned: {answer.text}")
     return took
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _until_up(url: str) -> None:

@@ -12,10 +12,11 @@ from typing import Final
 
 from rich.table import Table
 
-from benchmarks.endpoint import broker_key, fill, free_port, request_all, running_endpoint
+from benchmarks.endpoint import broker_key, fill, request_all, running_endpoint
 from benchmarks.reporting import Aim, Conditions, report
 from poolwright.store.installation import upgrade
 from starter.settings import Settings
+from tests.servers.ports import reserved_port
 
 POOL_SIZES: Final = (10, 100, 1_000)
 REQUESTS: Final = 300
@@ -46,13 +47,13 @@ def main() -> None:
 
 def _measure(servers: int) -> Measurement:
     with tempfile.TemporaryDirectory() as directory:
-        settings = Settings(data_directory=Path(directory), endpoint_port=free_port())
+        settings = Settings(data_directory=Path(directory), endpoint_port=reserved_port())
         store = settings.open_store()
         upgrade(store)
         fill(store, servers, REQUESTS + 5)
         key = broker_key(store)
         store.close()
-        with running_endpoint(settings, temporal_address=f"127.0.0.1:{free_port()}") as url:
+        with running_endpoint(settings, temporal_address=f"127.0.0.1:{reserved_port()}") as url:
             took = request_all(url, key, REQUESTS)
     percentiles = quantiles(took, n=100)
     return Measurement(servers, round(percentiles[49], 1), round(percentiles[98], 1), round(max(took), 1))

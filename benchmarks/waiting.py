@@ -22,7 +22,7 @@ from temporalio.client import Client
 
 from benchmarks.bare_workflows import BARE_QUEUE, BareWaiter
 from benchmarks.dev_server import StepWatch, bare_workers, dev_server, poolwright
-from benchmarks.endpoint import broker_key, fill, free_port, request_all, running_endpoint
+from benchmarks.endpoint import broker_key, fill, request_all, running_endpoint
 from benchmarks.reporting import Aim, Conditions, report
 from poolwright.domain.identities import server_workflow_id
 from poolwright.domain.servers import CheckInStatus, SessionState
@@ -32,6 +32,7 @@ from poolwright.store.installation import upgrade
 from poolwright.store.sessions import get_session
 from starter.settings import Settings
 from tests.installations import Installation
+from tests.servers.ports import reserved_port
 
 ASSIGNMENTS: Final = 40
 REQUESTS: Final = 300
@@ -210,7 +211,7 @@ async def _http(url: str) -> AsyncIterator[httpx.AsyncClient]:
 def _endpoint(temporal_address: str, servers: int, state: ServerState) -> Iterator[tuple[str, str, dict[str, str]]]:
     """URL, API key, and check-in tokens by server."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = Settings(data_directory=Path(directory), endpoint_port=free_port())
+        settings = Settings(data_directory=Path(directory), endpoint_port=reserved_port())
         store = settings.open_store()
         upgrade(store)
         ids = fill(store, servers, REQUESTS + WARM_UP, state)

@@ -67,13 +67,6 @@ class Relay:
             _shut(sink)
 
 
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _shut(each: socket.socket) -> None:
     try:
         each.shutdown(socket.SHUT_RDWR)

@@ -15,7 +15,8 @@ from poolwright.directory.errors import HasChildren, InvalidSettings, NameTaken,
 from poolwright.domain.identities import OwnerMark
 from tests.directory.administrator import COMPUTER_CLASSES
 from tests.directory.conftest import CONTROLLER, Site
-from tests.directory.relay import Relay, free_port
+from tests.directory.relay import Relay
+from tests.servers.ports import reserved_port
 from tests.servers.samba import BASE_DN, DOMAIN
 
 pytestmark = pytest.mark.slow
@@ -346,7 +347,7 @@ class TestReplication:
         self, site: Site, directory: ComputerDirectory, mark: OwnerMark, hostname: str, ignorant: Relay
     ) -> None:
         record = directory.create_or_reset(mark, hostname, site.ou)
-        port = free_port()
+        port = reserved_port()
         away = site.open(urls=(ignorant.url, f"ldaps://127.0.0.1:{port}"))
         with pytest.raises(Unreachable, match=f"127.0.0.1:{port} cannot be reached"):
             away.delete(mark, record.object_guid, recursive=False)

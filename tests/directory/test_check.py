@@ -13,8 +13,9 @@ from poolwright.directory.active_directory import ComputerDirectory
 from poolwright.domain.findings import Finding
 from tests.directory.administrator import COMPUTER, DELEGATION
 from tests.directory.conftest import CONTROLLER, Site
-from tests.directory.relay import Relay, free_port
+from tests.directory.relay import Relay
 from tests.servers.certificates import Authority
+from tests.servers.ports import reserved_port
 from tests.servers.samba import BASE_DN, DOMAIN
 
 pytestmark = pytest.mark.slow
@@ -104,7 +105,7 @@ class TestPlaces:
     def test_dns_without_the_domain_is_told(self, site: Site) -> None:
         nowhere = Resolver(configure=False)
         nowhere.nameservers = ["127.0.0.1"]
-        nowhere.port = free_port()
+        nowhere.port = reserved_port()
         nowhere.lifetime = 1
         directory = ComputerDirectory(site.config, CONTROLLER, resolver=nowhere)
         for problem, name in zip(
@@ -115,7 +116,7 @@ class TestPlaces:
 
 class TestConnections:
     def test_each_domain_controller_is_asked(self, site: Site) -> None:
-        port = free_port()
+        port = reserved_port()
         with Relay((site.domain_controller.address, 636)) as relay:
             urls = (f"ldaps://127.0.0.1:{port}", f"ldaps://localhost:{relay.port}", site.domain_controller.url)
             away, untrusted = site.open(urls=urls).check([site.ou])

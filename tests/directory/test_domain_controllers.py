@@ -17,8 +17,9 @@ from poolwright.directory.errors import (
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.resources import LDAPConfig
 from tests.directory.conftest import CONTROLLER, Site
-from tests.directory.relay import Relay, free_port
+from tests.directory.relay import Relay
 from tests.servers.certificates import Authority
+from tests.servers.ports import reserved_port
 
 SETTINGS = LDAPConfig.model_validate(
     {
@@ -128,7 +129,7 @@ class TestFailover:
     def test_another_domain_controller_does_the_work_of_one_that_is_away(self, site: Site, mark: OwnerMark) -> None:
         with Relay(None) as hanging:
             urls = (
-                f"ldaps://127.0.0.1:{free_port()}",
+                f"ldaps://127.0.0.1:{reserved_port()}",
                 hanging.url,
                 "ldaps://dc9.invalid",
                 site.domain_controller.url,
@@ -157,7 +158,7 @@ class TestFailover:
             assert hanging.accepted == 2
 
     def test_one_that_rests_is_still_better_than_none(self, site: Site) -> None:
-        port = free_port()
+        port = reserved_port()
         controllers = DomainControllers(site.changed(urls=(f"ldaps://127.0.0.1:{port}",)))
         for _ in range(2):
             with (

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.servers.ports import reserved_port
 
 PROGRAM = (sys.executable, "-m", "starter.cli")
 PATIENCE_SECONDS = 180
@@ -23,7 +24,7 @@ class Stack:
 
     def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
         self.directory = directory
-        temporal, ui, endpoint, metrics = _free_ports(4)
+        temporal, ui, endpoint, metrics = (reserved_port() for _ in range(4))
         self.ui_url = f"http://127.0.0.1:{ui}"
         self.api_url = f"http://127.0.0.1:{endpoint}"
         inherited = {
@@ -160,14 +161,3 @@ def _gone_is_fine() -> Iterator[None]:
         yield
     except (psutil.NoSuchProcess, psutil.TimeoutExpired):
         return
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

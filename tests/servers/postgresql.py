@@ -4,7 +4,6 @@ import os
 import pwd
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -17,9 +16,9 @@ import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
+from tests.servers.ports import reserved_port
+
 SUPERUSER = "postgres"
-STARTS = 3
-"""How often to start with another port, since a port that was free a moment ago may be taken by then."""
 
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -104,29 +103,21 @@ class _Cluster:
         )
         with (self._data / "postgresql.auto.conf").open("a") as settings:
             settings.writelines(f"{name} = '{value}'\n" for name, value in SETTINGS.items())
-        port = self._start_on_a_free_port()
+        port = reserved_port()
+        try:
+            self._run(
+                "pg_ctl",
+                *("start", "--wait", "--pgdata", str(self._data), "--log", str(self._log)),
+                *("--options", f"-p {port}"),
+            )
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self._log.read_text()}") from error
         return URL.create("postgresql+psycopg", SUPERUSER, password, "127.0.0.1", port, "postgres")
 
     def stop(self) -> None:
         """Stop the server, if it runs."""
         if (self._data / "postmaster.pid").exists():
             self._run("pg_ctl", "stop", "--wait", "--mode", "immediate", "--pgdata", str(self._data))
-
-    def _start_on_a_free_port(self) -> int:
-        for attempt in range(1, STARTS + 1):
-            port = _free_port()
-            try:
-                self._run(
-                    "pg_ctl",
-                    *("start", "--wait", "--pgdata", str(self._data), "--log", str(self._log)),
-                    *("--options", f"-p {port}"),
-                )
-            except RuntimeError as error:
-                if attempt == STARTS:
-                    raise RuntimeError(f"{error}\n{self._log.read_text()}") from error
-            else:
-                return port
-        raise AssertionError("the last attempt returns or raises")
 
     def _run(self, program: str, *arguments: str) -> None:
         account = self._account
@@ -159,13 +150,6 @@ def _unprivileged_account() -> pwd.struct_passwd | None:
     if account is None:
         _give_up("PostgreSQL does not run as root, and there is no account postgres or nobody to run it as")
     return account
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _give_up(reason: str) -> NoReturn:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import pytest
 from poolwright.domain.states import ServerState
 from poolwright.store.api_keys import Role
 from starter.settings import Settings
+from tests.servers.ports import reserved_port
 from tests.starter.endpoint.world import POOL, World
 
 pytestmark = pytest.mark.slow
@@ -28,21 +28,15 @@ asyncio.run(serve(load_settings()))
 """
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 class Endpoint:
     """A running endpoint process and the installation that it serves."""
 
     def __init__(self, directory: Path) -> None:
-        self.settings = Settings(data_directory=directory, endpoint_port=free_port())
+        self.settings = Settings(data_directory=directory, endpoint_port=reserved_port())
         self.world = World.new(self.settings.open_store())
         self.log = directory / "stderr.log"
         self.output = directory / "stdout.log"
-        environment = {**os.environ, **self.settings.environment(), "TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}"}
+        environment = {**os.environ, **self.settings.environment(), "TEMPORAL_ADDRESS": f"127.0.0.1:{reserved_port()}"}
         with self.log.open("wb") as log, self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", SERVE],
@@ -133,7 +127,7 @@ class TestServe:
     def test_it_ends_if_it_can_never_connect_to_temporal(self, tmp_path: Path) -> None:
         broken = tmp_path / "temporal.toml"
         broken.write_text("not = toml = at all")
-        settings = Settings(data_directory=tmp_path, endpoint_port=free_port())
+        settings = Settings(data_directory=tmp_path, endpoint_port=reserved_port())
         ended = run(settings, TEMPORAL_CONFIG_FILE=str(broken))
         assert ended.returncode != 0
         assert "Temporal's settings cannot be used" in ended.stderr
