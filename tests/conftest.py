@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.servers.bind9", "tests.servers.postgresql", "tests.servers.samba", "tests.servers.temporal"]
 
-# CI must judge the change, not the luck of the draw; everywhere else each run looks at other examples.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+# No example is judged by the clock. CI judges the change, not the luck of the draw; elsewhere each run looks at others.
+settings.register_profile(
+    "poolwright", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
+settings.load_profile("poolwright")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 SIZES = (Size(cores=1, memory_mib=1024), Size(cores=2, memory_mib=4096), Size(cores=6, memory_mib=8192))
 USERS = ("ann", "bob", "cat", "dan", "eve")
 
-thorough = settings(max_examples=50, deadline=None)
+thorough = settings(max_examples=50)
 counts = st.integers(min_value=0, max_value=6)
 moments = st.integers(min_value=-3000, max_value=30_000).map(ago)
 maybe_moment = st.none() | moments

@@ -22,7 +22,7 @@ def world(*configs: Any, cap: int = 100) -> World:
 
 
 class TestConstantDemand:
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         people=st.integers(min_value=0, max_value=12),
         standby=st.integers(min_value=0, max_value=6),
@@ -55,7 +55,7 @@ class TestConstantDemand:
         else:
             assert len(running) == cap
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(
         sizes=st.lists(st.sampled_from((1, 2, 3, 5, 8)), max_size=15),
         cores=st.sampled_from((0, 4, 20)),
@@ -86,7 +86,7 @@ class TestConstantDemand:
 
 
 class TestManyConfigs:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(people=st.integers(min_value=0, max_value=20), slots=st.lists(st.integers(1, 6), min_size=2, max_size=4))
     def test_no_more_servers_than_people(self, people: int, slots: list[int]) -> None:
         configs = [desks(name=f"config-{n}", max_instances=count) for n, count in enumerate(slots)]
@@ -110,7 +110,7 @@ class TestChangingDemand:
         st.tuples(st.sampled_from(("ask", "leave", "rest")), st.integers(min_value=0, max_value=9)), max_size=40
     )
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(
         steps=STEPS,
         standby=st.integers(min_value=0, max_value=4),

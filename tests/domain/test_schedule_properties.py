@@ -22,7 +22,7 @@ from poolwright.domain.schedules import (
 
 pytestmark = pytest.mark.slow
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
 WEEK_MINUTES = 7 * 24 * 60

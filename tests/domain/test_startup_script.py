@@ -354,7 +354,6 @@ class TestRendering:
 
 class TestRulesThatHoldForAnyText:
     @given(text=any_text | brace_soup, pool_type=st.sampled_from(POOL_TYPES))
-    @settings(deadline=None)
     def test_doubled_braces_give_the_text_back(self, text: str, pool_type: str) -> None:
         doubled = text.replace("{", "{{").replace("}", "}}")
         assert check(doubled, frozenset(), pool_type) == ()
@@ -365,7 +364,7 @@ class TestRulesThatHoldForAnyText:
         available=st.sets(st.sampled_from(list(TAGS))),
         pool_type=st.sampled_from(POOL_TYPES),
     )
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     def test_check_finds_problems_exactly_when_rendering_fails(
         self, script: str, available: set[str], pool_type: str
     ) -> None:
@@ -379,7 +378,7 @@ class TestRulesThatHoldForAnyText:
             render(script, values, pool_type)
 
     @given(script=plain_soup)
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     def test_scripts_without_filters_agree_with_str_format(self, script: str) -> None:
         try:
             expected = script.format(**{name: VALUES[name] for name in tags_of("server")})
@@ -390,20 +389,18 @@ class TestRulesThatHoldForAnyText:
             assert rendered(script) == expected
 
     @given(script=any_text | brace_soup)
-    @settings(max_examples=400, deadline=None)
+    @settings(max_examples=400)
     def test_what_passes_without_filters_renders_as_str_format_would(self, script: str) -> None:
         if not problems_of(script) and not any(f":{name}}}" in script for name in FILTERS):
             assert rendered(script) == script.format(**VALUES)
 
     @given(script=any_text | brace_soup)
-    @settings(deadline=None)
     def test_every_problem_points_at_a_brace(self, script: str) -> None:
         lines = script.split("\n")
         for problem in problems_of(script):
             assert lines[problem.line - 1][problem.column - 1] in "{}"
 
     @given(script=brace_soup)
-    @settings(deadline=None)
     def test_the_estimate_is_the_size_when_every_value_is_known(self, script: str) -> None:
         if not problems_of(script):
             assert estimated_size(script, VALUES) == len(rendered(script).encode())

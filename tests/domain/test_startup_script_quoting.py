@@ -18,19 +18,17 @@ def quoted(script: str, value: str) -> str:
 
 class TestFilters:
     @given(value=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     def test_sh_gives_the_value_back_to_a_shell(self, value: str) -> None:
         script = quoted("printf '%s' {connection_password:sh}", value)
         done = subprocess.run(["sh", "-c", script], capture_output=True, check=True)
         assert done.stdout.decode() == value
 
     @given(value=st.text(min_size=1))
-    @settings(deadline=None)
     def test_json_gives_the_value_back_to_a_json_reader(self, value: str) -> None:
         assert json.loads(quoted("{connection_password:json}", value)) == value
 
     @given(value=any_value)
-    @settings(deadline=None)
     def test_json_holds_nothing_that_a_shell_around_it_would_act_on(self, value: str) -> None:
         text = quoted("{connection_password:json}", value)
         assert text.isascii()
@@ -39,7 +37,7 @@ class TestFilters:
         assert '"' not in text[1:-1]
 
     @given(value=st.text(st.sampled_from("'\"\\$`é\n x"), min_size=1))
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     def test_json_survives_a_here_document_and_a_quoted_argument(self, value: str) -> None:
         template = "cat <<END\n{connection_password:json}\nEND\nprintf '%s' '{connection_password:json}'"
         script = quoted(template, value)
@@ -48,13 +46,11 @@ class TestFilters:
         assert json.loads(from_document) == json.loads(from_argument) == value
 
     @given(value=st.text(st.sampled_from("'\u2018\u2019\u201a\u201b\"$`x"), min_size=1))
-    @settings(deadline=None)
     def test_powershell_doubles_every_quote_that_would_end_the_literal(self, value: str) -> None:
         text = quoted("{connection_password:powershell}", value)
         assert read_powershell_literal(text) == value
 
     @given(value=st.text(min_size=1))
-    @settings(deadline=None)
     def test_base64_gives_the_value_back(self, value: str) -> None:
         text = quoted("{connection_password:base64}", value)
         assert base64.b64decode(text, validate=True).decode() == value

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from poolwright.domain.startup_script import shell_of
@@ -37,6 +37,5 @@ class TestShell:
         assert shell_of(script) == shell
 
     @given(script=st.text())
-    @settings(deadline=None)
     def test_is_told_for_any_text(self, script: str) -> None:
         assert shell_of(script) in {"bash", "powershell", "cmd", "cloud-config", "unknown"}

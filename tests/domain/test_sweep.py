@@ -16,7 +16,7 @@ from poolwright.domain.sweep import Owned, Reason, SweepPlan, Verdict, orphans
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 OURS = "controller-1"
 DELETING = SweepSettings(mode=SweepMode.DELETE, grace_seconds=3600, cap=2)
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 
 
 def owned(server_id: str, hours: float = 2, controller_id: str = OURS, reference: str = "") -> Owned:

@@ -14,7 +14,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 60
 _LOADS = 8
 _QUIET = (
     "--headless=new",

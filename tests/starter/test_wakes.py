@@ -55,7 +55,7 @@ class TestWakes:
         wakes = Wakes(Workflows(), pause_seconds=60)
         await wakes.finish()
         wakes.sessions_changed("s1")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await wakes.finish()
             await wakes.finish()
 

@@ -124,7 +124,7 @@ class World:
 
 @pytest.mark.slow
 @given(steps=STEPS, max_sessions=st.integers(1, 3), max_users=st.integers(1, 3), reusable=st.booleans())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_rooms_are_shared_out_by_the_rules(
     migrated_sqlite: Path, steps: list[Step], max_sessions: int, max_users: int, reusable: bool
 ) -> None:

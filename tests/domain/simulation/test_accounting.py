@@ -70,7 +70,7 @@ def assert_it_adds_up(outcome: Outcome, happened: Sequence[Happening], caps: Con
 
 
 class TestAccounting:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(worlds(PoolType.SERVER, by_hand=False), conditions())
     def test_everything_adds_up_and_no_cap_is_passed_in_a_server_pool(
         self, world: tuple[Configuration, list[DemandSession]], given_conditions: Conditions
@@ -78,7 +78,7 @@ class TestAccounting:
         config, asked = world
         assert_it_adds_up(*watched(scenario(config, conditions=given_conditions), asked), config)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck))
     @given(worlds(PoolType.DOCKER_AGENT, by_hand=False), conditions())
     def test_everything_adds_up_and_no_cap_is_passed_in_a_pool_of_docker_agents(
         self, world: tuple[Configuration, list[DemandSession]], given_conditions: Conditions

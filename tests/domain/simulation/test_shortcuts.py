@@ -208,7 +208,7 @@ def assert_no_difference(played: Scenario, asked: list[DemandSession]) -> None:
 
 
 class TestShortcuts:
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(worlds(PoolType.SERVER), conditions())
     def test_they_change_nothing_in_a_server_pool(
         self, world: tuple[Configuration, list[DemandSession]], given_conditions: Conditions
@@ -216,7 +216,7 @@ class TestShortcuts:
         config, asked = world
         assert_no_difference(scenario(config, conditions=given_conditions), asked)
 
-    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=25, suppress_health_check=list(HealthCheck))
     @given(worlds(PoolType.DOCKER_AGENT), conditions())
     def test_they_change_nothing_in_a_pool_of_docker_agents(
         self, world: tuple[Configuration, list[DemandSession]], given_conditions: Conditions

@@ -14,9 +14,7 @@ from tests.starter.endpoint.world import POOL, World
 
 pytestmark = pytest.mark.slow
 
-ANYTHING = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+ANYTHING = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 texts = st.text(st.characters(codec=None, exclude_categories=()), max_size=40)
 scalars = st.one_of(
