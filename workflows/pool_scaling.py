@@ -7,6 +7,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
+from workflows.reasons import in_words
+
 with workflow.unsafe.imports_passed_through():
     from activities.contract import DECIDE, LOOK_FOR_INTERRUPTIONS, Decided, DecideRequest, ScalingInput
     from poolwright.domain.identities import POOL_SCALING, zone_task_queue
@@ -37,17 +39,18 @@ class PoolScaling:
         self._look: asyncio.Task[None] | None = None
 
     @workflow.signal(description="Decide at once")
-    def scale_now(self, why: str = "an operator asked for it") -> None:
+    def scale_now(self, why: object = None, *_surplus: object) -> None:
         """Decide at once. Any number of these during a decision make one more."""
-        self._wake = why
+        self._wake = in_words(why, "an operator asked for it")
 
     @workflow.signal(description="Make no change until resumed; the input is the reason")
-    def pause(self, reason: str = "an operator paused it") -> None:
+    def pause(self, reason: object = None, *_surplus: object) -> None:
         """Make no change until `resume`. The reason is shown wherever the decision is."""
-        self._pause_because, self._resume, self._wake = reason, False, f"paused: {reason}"
+        because = in_words(reason, "an operator paused it")
+        self._pause_because, self._resume, self._wake = because, False, f"paused: {because}"
 
     @workflow.signal(description="Decide again after a pause")
-    def resume(self) -> None:
+    def resume(self, *_surplus: object) -> None:
         """End a pause."""
         self._pause_because, self._resume, self._wake = None, True, "resumed"
 

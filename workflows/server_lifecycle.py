@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 
+from workflows.reasons import in_words
 from workflows.steps import Steps
 from workflows.story import Story
 
@@ -52,38 +53,37 @@ class ServerLifecycle:
         self._sessions_changed = False
 
     @workflow.signal(description="The startup script reports its status")
-    def check_in(self, status: str, message: str = "") -> None:
+    def check_in(self, status: object = None, message: object = "", *_surplus: object) -> None:
         """The startup script reported. Repeatable; an unknown status is ignored."""
         if status in list(CheckInStatus):
-            self._checked_in, self._checked_in_message = CheckInStatus(status), message
+            self._checked_in, self._checked_in_message = CheckInStatus(str(status)), in_words(message, "")
 
     @workflow.signal(description="Take no new session; go when empty. The input is the reason")
-    def drain(self, reason: str = "an operator asked for it", kind: str = DrainReason.OPERATOR.value) -> None:
+    def drain(self, reason: object = None, kind: object = None, *_surplus: object) -> None:
         """Take no new session, and go when the last one has ended."""
-        # With `kind` left out, what the Web UI sends comes as it is, of whatever type.
         self._ask_to_drain(
-            str(reason).strip() or "an operator asked for it",
-            DrainReason(kind) if kind in list(DrainReason) else DrainReason.OPERATOR,
+            in_words(reason, "an operator asked for it"),
+            DrainReason(str(kind)) if kind in list(DrainReason) else DrainReason.OPERATOR,
         )
 
     @workflow.signal(description="Take sessions again")
-    def undrain(self, reason: str = "an operator asked for it") -> None:
+    def undrain(self, reason: object = None, *_surplus: object) -> None:
         """Take sessions again, unless it is too late."""
-        self._undrain, self._drain = reason, None
+        self._undrain, self._drain = in_words(reason, "an operator asked for it"), None
 
     @workflow.signal(description="Tear the server down; one that serves is drained before. The input is the reason")
-    def delete(self, reason: str = "an operator deleted it") -> None:
+    def delete(self, reason: object = None, *_surplus: object) -> None:
         """Tear down, now if nobody can be on it, else once the last session has ended."""
         # Whether somebody may be on it is known only once the life has begun.
-        self._delete = reason.strip() or "an operator deleted it"
+        self._delete = in_words(reason, "an operator deleted it")
 
     @workflow.signal(description="Tear the server down now; sessions on it end. The input is the reason")
-    def terminate(self, reason: str = "an operator ended it") -> None:
+    def terminate(self, reason: object = None, *_surplus: object) -> None:
         """Tear down now, whatever the state. Sessions that are left end with this reason."""
-        self._terminate = self._terminate or reason
+        self._terminate = self._terminate or in_words(reason, "an operator ended it")
 
     @workflow.signal(description="A session on this server ended")
-    def sessions_changed(self) -> None:
+    def sessions_changed(self, *_surplus: object) -> None:
         """A session ended: an empty draining server may go."""
         self._sessions_changed = True
 

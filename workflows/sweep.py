@@ -6,6 +6,8 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.exceptions import ActivityError
 
+from workflows.reasons import in_words
+
 with workflow.unsafe.imports_passed_through():
     from activities.contract import BEGIN_SWEEP, SWEEP_ROUND, SweepInput, SweepLook, SweepRequest, SweepTurn
     from poolwright.domain.identities import SWEEP, zone_task_queue
@@ -41,23 +43,25 @@ class Sweep:
         self._turn: SweepTurn | None = None
 
     @workflow.signal(description="Make a round at once")
-    def sweep_now(self, why: str = "an operator asked for it") -> None:
+    def sweep_now(self, why: object = None, *_surplus: object) -> None:
         """Make a round at once. Any number of these during a round make one more."""
-        workflow.logger.info("a round of the sweep of %s %s is asked for: %s", self._kind, self._name, why)
+        because = in_words(why, "an operator asked for it")
+        workflow.logger.info("a round of the sweep of %s %s is asked for: %s", self._kind, self._name, because)
         self._look = self._asked = True
 
     @workflow.signal(description="Make no round until resumed; the input is the reason")
-    def pause(self, reason: str = "an operator paused it") -> None:
+    def pause(self, reason: object = None, *_surplus: object) -> None:
         """Make no round until `resume`."""
-        self._pause_because, self._resume, self._look = reason, False, True
+        because = in_words(reason, "an operator paused it")
+        self._pause_because, self._resume, self._look = because, False, True
 
     @workflow.signal(description="Make rounds again after a pause")
-    def resume(self) -> None:
+    def resume(self, *_surplus: object) -> None:
         """End a pause."""
         self._pause_because, self._resume, self._look = None, True, True
 
     @workflow.signal(description="Look at the settings again")
-    def settings_changed(self) -> None:
+    def settings_changed(self, *_surplus: object) -> None:
         """Look at the settings again; a round is made only if they say that one is due."""
         self._look = True
 
