@@ -10,7 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from poolwright.domain.base import Model
+from poolwright.store.engine import fetch
 from poolwright.store.identifiers import new_id
+from poolwright.store.inserting import insert_into
 from poolwright.store.tables import APIKeyRow
 
 
@@ -39,14 +41,14 @@ class APIKeyProblem(ValueError):
 
 def create_key(session: Session, name: str, role: Role, now: datetime) -> tuple[APIKey, SecretStr]:
     """Make a key. The secret is returned this once. Raises `APIKeyProblem` when the name is taken."""
-    if session.scalar(select(APIKeyRow).where(APIKeyRow.name == name)) is not None:
-        raise APIKeyProblem(f"an API key named {name!r} exists: choose another name")
     # 256 random bits need no slow hash: there is nothing to guess.
     secret = SecretStr(f"pwk_{secrets.token_urlsafe(32)}")
-    row = APIKeyRow(id=new_id("k"), name=name, role=role, digest=_digest(secret.get_secret_value()), created_at=now)
-    session.add(row)
-    session.flush()
-    return _key(row), secret
+    key = APIKey(id=new_id("k"), name=name, role=role, created_at=now)
+    # Somebody else may take the name at the same moment.
+    insert = insert_into(session, APIKeyRow).values(**key.model_dump(), digest=_digest(secret.get_secret_value()))
+    if not fetch(session, insert.on_conflict_do_nothing(index_elements=["name"]).returning(APIKeyRow.id)):
+        raise APIKeyProblem(f"an API key named {name!r} exists: choose another name")
+    return key, secret
 
 
 def revoke_key(session: Session, name: str, now: datetime) -> APIKey:

@@ -1,14 +1,17 @@
 """Whoever holds a row sees it as it is, whatever was read of it before. (SQLite has one writer at a time anyway.)"""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from poolwright.domain.states import ServerState
 from poolwright.store import documents, ledger, scaling
+from poolwright.store.api_keys import APIKeyProblem, Role, create_key
 from poolwright.store.engine import Store, utc_now
 from poolwright.store.servers import lock_pool, lock_server, transition
 from poolwright.store.tables import DocumentRow, InstallationRow, ServerRow
@@ -114,3 +117,27 @@ class TestRows:
             row.shape_revision = 4711
             hold(tx)
             assert row.shape_revision == 4711
+
+
+class TestNamesOfAPIKeys:
+    """A name that somebody else takes at the same moment."""
+
+    def test_the_second_is_told_so(self, shared: Store) -> None:
+        with ThreadPoolExecutor(1) as other:
+            with shared.write() as tx:
+                create_key(tx, "portal", Role.READ, utc_now())
+                second = other.submit(self.create, shared)
+                while not second.done() and not self.somebody_waits(shared):
+                    time.sleep(0.01)
+            with pytest.raises(APIKeyProblem, match="named 'portal' exists: choose another name"):
+                second.result(timeout=60)
+
+    @staticmethod
+    def create(store: Store) -> None:
+        with store.write() as tx:
+            create_key(tx, "portal", Role.READ, utc_now())
+
+    @staticmethod
+    def somebody_waits(store: Store) -> bool:
+        with store.read() as tx:
+            return bool(tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))
