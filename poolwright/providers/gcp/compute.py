@@ -131,7 +131,11 @@ class Compute:
 
     def _page(self, doing: str, client: type[Any], method: str, request: Any) -> Any:
         # A pager would fetch its later pages by itself, past the pace and the error table.
-        page = next(iter(self.call(doing, client, method, request).pages))
+        try:
+            page = next(iter(self.call(doing, client, method, request).pages))
+        except NotFound as error:
+            # A project that is gone or not seen: whoever deletes a VM would take this for its end.
+            raise Transient(f"{error}, so nothing is known of what is there") from None
         if not (page.kind or page.id):
             # What some gateway says in JSON becomes an empty list, which would prove that everything is gone.
             raise Transient(f"{doing} got a list that does not say of what, so it is not Google's; it is tried again")

@@ -28,6 +28,10 @@ def is_deletion(request: Request) -> bool:
     return request.method == "DELETE"
 
 
+def is_list(request: Request) -> bool:
+    return "/aggregated/" in request.path
+
+
 class TestPagesThatAreNotGoogles:
     @pytest.mark.parametrize("page", [Response(200, []), Response(200, {"message": "Blocked"})])
     def test_prove_nothing(self, rig: Rig, gcp: GCPProvider, page: Response) -> None:
@@ -144,6 +148,29 @@ class TestProof:
         ):
             with rig.server.fault(answer), pytest.raises(Transient):
                 gcp.get(vm.reference)
+
+    def test_nor_does_one_to_a_list(self, rig: Rig, gcp: GCPProvider) -> None:
+        vm = gcp.create(spec_of("a"))
+        calls: list[Callable[[], object]] = [
+            gcp.list_owned,
+            lambda: gcp.find(mark_of("a")),
+            lambda: gcp.delete(mark_of("a"), vm.reference),
+            lambda: gcp.delete(mark_of("a"), None),
+        ]
+        for call in calls:
+            gone = refusal(404, "notFound", "The resource 'projects/project-0' was not found")
+            with rig.server.fault(gone, is_list), pytest.raises(Transient, match="nothing is known"):
+                call()
+
+    def test_nor_one_to_the_list_of_what_was_asked_for(self, rig: Rig, gcp: GCPProvider) -> None:
+        rig.state.hides_new_instances = True
+        vm = gcp.create(spec_of("a"))
+        del rig.state.instances[ZONE, "pw-a"]
+        zone = refusal(404, "notFound", f"The resource 'projects/project-0/zones/{ZONE}' was not found")
+        with rig.server.fault(zone, lambda request: request.path.endswith("/operations")):
+            for call in (lambda: gcp.get(vm.reference), lambda: gcp.delete(mark_of("a"), vm.reference)):
+                with pytest.raises(Transient, match="nothing is known"):
+                    call()
 
     @pytest.mark.parametrize("reference", ["", "x", "a/b", "a//c", "us-east4-a/pw-a/another-request"])
     def test_a_reference_that_names_no_vm_of_ours_is_not_found(self, gcp: GCPProvider, reference: str) -> None:
