@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from poolwright.domain.identities import OwnerMark
+from poolwright.domain.identities import OwnerMark, machine_name
 from poolwright.providers.errors import PermissionDenied, Transient
 from poolwright.providers.proxmox.listing import Listing, Row, listing_of
 from poolwright.providers.proxmox.marks import mark_in_description
@@ -46,6 +46,14 @@ class Cluster:
             return None
         mark = row.tagged or mark_in_description(str(self._configuration(row).get("description") or ""), row.number)
         return mark if mark and mark.controller_id == self.controller_id else None
+
+    def marked(self, listing: Listing, mark: OwnerMark) -> Row | None:
+        """The VM with this mark: by its tags or, where it has none yet, by the description of one with its name."""
+        tagged = listing.tagged(mark)
+        if tagged is not None:
+            return tagged
+        named = (row for row in listing.named(machine_name(mark.server_id)) if row.tagged is None)
+        return next((row for row in named if self.owner(row) == mark), None)
 
     def is_running(self, row: Row) -> bool:
         """Whether the VM runs at this moment; the list may be older."""

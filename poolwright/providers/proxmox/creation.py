@@ -57,13 +57,13 @@ class Creation:
         """Ask for the clone, or give the row of the VM that an earlier try made."""
         assert spec.number is not None
         listing = self._cluster.listing()
-        row = listing.tagged(spec.mark) or listing.at(spec.number)
+        row = self._cluster.marked(listing, spec.mark) or listing.at(spec.number)
         if row is not None:
             return self._adopted(row, spec)
         target, template = _source(self._cluster, listing, spec)
         task = self._ask(spec, target, template)
         if task is None:
-            return self._taken(spec)
+            return self._taken(spec, template)
         before = self._clones.get(spec.number)
         self._clones[spec.number] = _Clone(spec.mark, task)
         # What fails at once (no room, a broken template) is told now, while another place can still be tried.
@@ -75,7 +75,7 @@ class Creation:
             raise error_of(fault_in(problem), f"cloning {spec.name}", problem)
         if before:
             self._clones[spec.number] = before
-        return self._taken(spec)
+        return self._taken(spec, template)
 
     def unlisted(self, number: int) -> VM:
         """What to say of a VM that the list does not have: `NotFound` once it is proven."""
@@ -164,14 +164,22 @@ class Creation:
             "vmid_last a range that nothing else in the cluster uses"
         )
 
-    def _taken(self, spec: VMSpec) -> Row | VM:
+    def _taken(self, spec: VMSpec, template: Row) -> Row | VM:
         """Somebody has this number since it was looked for, or had it all the time and may not be seen."""
         assert spec.number is not None
+        # Asked before the list: a clone that ends in between is listed.
+        copying = self._settings.resource_pool is not None and self._cluster.clones_under_way(template) > 0
         row = self._cluster.listing().at(spec.number)
         if row is not None:
             return self._adopted(row, spec)
         if spec.number in self._clones:
             return self.unlisted(spec.number)
+        if copying:
+            # Another number would make a second VM of what may be an earlier try for this server.
+            raise Transient(
+                f"VMID {spec.number} is taken, maybe by a clone of {spec.name} whose answer was lost: it joins its "
+                "resource pool, and is seen, once its disks are copied; it is looked for again"
+            )
         raise NumberTaken(
             f"VMID {spec.number} is taken by a guest that {self._settings.token_id} may not see; give it VM.Audit on "
             "/vms, or give vmid_first and vmid_last a range that nothing else in the cluster uses"

@@ -1,6 +1,7 @@
 """Removing a VM and all of its disks: say so in its tags, stop it, destroy it, and prove that it is gone."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from poolwright.domain.identities import OwnerMark, machine_name
@@ -18,6 +19,12 @@ _BEING_DESTROYED: Final = "destroyed"
 _EVERYTHING: Final = {"purge": 1, "destroy-unreferenced-disks": 1}
 """Disks that its configuration does not name, and its traces in backup jobs, replication and high availability."""
 
+_OF_OURS: Final = "run `qm unlock {number}` there as root, and it is deleted"
+_OF_NOBODY: Final = (
+    "it does not say yet whose it was, and may be this server's: if it is nobody else's, run "
+    "`qm destroy {number} --skiplock 1 --purge 1 --destroy-unreferenced-disks 1` there as root"
+)
+
 
 class Deletion:
     """Removes the VMs of one cluster. Instances may be shared by threads. Raises `Refused` and errors of the tree."""
@@ -29,35 +36,41 @@ class Deletion:
     def take_down(self, mark: OwnerMark, number: int | None) -> bool:
         """The next step. True: proven gone. `number`: that of its reference, if that is known."""
         listing = self._cluster.listing()
-        row, settled = self._look_for(listing, mark, number)
+        row, unsettled = self._look_for(listing, mark, number)
         if row is not None:
             self._remove(listing, row, mark)
             return False
-        return settled and self._is_proven(listing, number)
+        if unsettled is not None:
+            self._refuse_a_dead_clone(listing, unsettled, _OF_NOBODY.format(number=unsettled.number))
+            return False
+        return self._is_proven(listing, number)
 
-    def _look_for(self, listing: Listing, mark: OwnerMark, number: int | None) -> tuple[Row | None, bool]:
-        """The VM with this mark. False: there may be one that does not say yet whose it is."""
+    def _look_for(self, listing: Listing, mark: OwnerMark, number: int | None) -> tuple[Row | None, Row | None]:
+        """The VM with this mark; otherwise one that may be it and does not say yet whose it is."""
         tagged = listing.tagged(mark)
         if tagged is not None:
-            return tagged, True
-        if number is not None:
-            row = listing.at(number)
-            candidates = [row] if row is not None and row.tagged is None else []
-        else:
-            name = machine_name(mark.server_id)
-            # A clone has no name of its own for some seconds.
-            candidates = [
-                row
-                for row in listing.untagged(self._cluster.numbers)
-                if row.name == name or not row.name.startswith(machine_name(""))
-            ]
-        settled = True
-        for row in candidates:
+            return tagged, None
+        unsettled = None
+        for row in self._candidates(listing, mark, number):
             owner = self._cluster.owner(row)
             if owner == mark:
-                return row, True
-            settled = settled and not (owner is None and row.is_coming_or_going)
-        return None, settled
+                return row, None
+            if owner is None and row.is_coming_or_going:
+                unsettled = row
+        return None, unsettled
+
+    def _candidates(self, listing: Listing, mark: OwnerMark, number: int | None) -> Sequence[Row]:
+        """VMs without tags that may be the one with this mark."""
+        name = machine_name(mark.server_id)
+        if number is not None:
+            rows = [listing.at(number), *listing.named(name)]
+            return [row for row in rows if row is not None and row.tagged is None]
+        # A clone has no name of its own for some seconds.
+        return [
+            row
+            for row in listing.untagged(self._cluster.numbers)
+            if row.name == name or not row.name.startswith(machine_name(""))
+        ]
 
     def _remove(self, listing: Listing, row: Row, mark: OwnerMark) -> None:
         if not listing.is_online(row.node):
@@ -111,23 +124,20 @@ class Deletion:
         """Raises `Conflict` for a lock that is waited for. Whatever holds it may have died with its node, which nothing
         tells of, and then only root may break it."""
         if row.lock == "clone":
-            self._refuse_a_dead_clone(listing, row)
+            self._refuse_a_dead_clone(listing, row, _OF_OURS.format(number=row.number))
         elif row.lock != _BEING_DESTROYED:
             raise Conflict(
                 f"VM {row.number} on node {row.node} is locked ({row.lock}), and is deleted once that has ended; if "
                 f"nothing of the kind runs there any more, run `qm unlock {row.number}` on that node as root"
             )
 
-    def _refuse_a_dead_clone(self, listing: Listing, row: Row) -> None:
+    def _refuse_a_dead_clone(self, listing: Listing, row: Row, way_out: str) -> None:
         if sum(self._cluster.clones_under_way(template) for template in templates(self._cluster, listing)):
             return
         # It may have ended since the list was made.
         now = self._cluster.listing().at(row.number)
         if now is not None and now.lock == "clone":
-            raise Conflict(
-                f"VM {row.number} on node {row.node} is locked by a clone that no longer runs; run "
-                f"`qm unlock {row.number}` there as root, and it is deleted"
-            )
+            raise Conflict(f"VM {row.number} on node {row.node} is locked by a clone that no longer runs; {way_out}")
 
     def _is_proven(self, listing: Listing, number: int | None) -> bool:
         if number is None:

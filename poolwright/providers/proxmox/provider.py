@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from poolwright.domain.findings import Finding
-from poolwright.domain.identities import OwnerMark, machine_name
+from poolwright.domain.identities import OwnerMark
 from poolwright.providers.base import VM, Capabilities, Preview, ScriptResult, VMSpec, VMState
 from poolwright.providers.errors import Conflict, NotFound, Transient
 from poolwright.providers.proxmox import requests
@@ -65,11 +65,7 @@ class ProxmoxProvider:
         if mark.controller_id != self._controller_id:
             return None
         with translated(f"looking for {mark.text()}"):
-            listing = self._cluster.listing()
-            row = listing.tagged(mark)
-            if row is None:
-                named = (row for row in listing.named(machine_name(mark.server_id)) if row.tagged is None)
-                row = next((row for row in named if self._cluster.owner(row) == mark), None)
+            row = self._cluster.marked(self._cluster.listing(), mark)
             return self._vm(row, mark, self._state(row), ask=True) if row else None
 
     def create(self, spec: VMSpec) -> VM:

@@ -47,6 +47,15 @@ def copied(cluster: ProxmoxCluster, finished: dict[str, Any]) -> None:
     cluster.tasklog[0].update(status="stopped", endtime=cluster.tasklog[0]["starttime"])
 
 
+def see_only_the_pool(cluster: ProxmoxCluster) -> None:
+    """Where the pool alone grants VM.Audit, a clone cannot be seen until its disks are copied."""
+    cluster.pools["desks"] = set()
+    cluster.grant(TOKEN_ID, "/vms/100", "VM.Audit", "VM.Clone")
+    cluster.grant(TOKEN_ID, "/storage", "Datastore.AllocateSpace")
+    privileges = ["VM.Allocate", "VM.Audit", "VM.Config.Options", "VM.PowerMgmt", "VM.GuestAgent.Unrestricted"]
+    cluster.grant(TOKEN_ID, "/pool/desks", *privileges)
+
+
 def begin(provider: ProxmoxProvider) -> None:
     """All steps until the VM is started."""
     provider.create(SPEC)
@@ -201,12 +210,7 @@ class TestWhileDisksAreCopied:
         assert opened().delete(SPEC.mark, REFERENCE) is True
 
     def test_a_clone_that_is_not_in_its_pool_yet_is_waited_for(self, cluster: ProxmoxCluster, opened: Open) -> None:
-        # Where the pool alone grants VM.Audit, a clone cannot be seen until its disks are copied.
-        cluster.pools["desks"] = set()
-        cluster.grant(TOKEN_ID, "/vms/100", "VM.Audit", "VM.Clone")
-        cluster.grant(TOKEN_ID, "/storage", "Datastore.AllocateSpace")
-        privileges = ["VM.Allocate", "VM.Audit", "VM.Config.Options", "VM.PowerMgmt", "VM.GuestAgent.Unrestricted"]
-        cluster.grant(TOKEN_ID, "/pool/desks", *privileges)
+        see_only_the_pool(cluster)
         provider, another = (opened(template="100", resource_pool="desks") for _ in range(2))
         provider.create(SPEC)
         cluster.pools["desks"].clear()
@@ -223,6 +227,25 @@ class TestWhileDisksAreCopied:
         cluster.tasklog[0].update(endtime=end, status="stopped")
         another.get(REFERENCE)
         assert another.get(REFERENCE).state is VMState.RUNNING
+
+    def test_one_whose_answer_was_lost_and_that_is_not_in_its_pool_yet_is_not_made_twice(
+        self, cluster: ProxmoxCluster, opened: Open
+    ) -> None:
+        see_only_the_pool(cluster)
+        provider = opened(template="100", resource_pool="desks")
+        cluster.loses_answers_to = "/clone"
+        with pytest.raises(Transient):
+            provider.create(SPEC)
+        cluster.loses_answers_to = ""
+        finished = copying(cluster)
+        cluster.pools["desks"].clear()
+        with pytest.raises(Transient, match=f"VMID {NUMBER} is taken, maybe by a clone of pw-a"):
+            provider.create(SPEC)
+        copied(cluster, finished)
+        cluster.pools["desks"].add(NUMBER)
+        assert provider.create(SPEC).reference == REFERENCE
+        assert provider.create(SPEC.model_copy(update={"number": NUMBER + 1})).reference == REFERENCE
+        assert [vm.vmid for vm in cluster.clones()] == [NUMBER]
 
 
 class TestFailedClones:

@@ -80,6 +80,12 @@ class TestDeletion:
         assert not cluster.clones()
         assert not cluster.disks()
 
+    def test_one_under_another_number_goes_too(self, cluster: ProxmoxCluster, opened: Open) -> None:
+        opened().create(SPEC)
+        while not opened().delete(SPEC.mark, str(NUMBER + 1)):
+            pass
+        assert not cluster.clones()
+
 
 class TestNotYet:
     @pytest.mark.parametrize("lock", ["backup", "migrate", "snapshot"])
@@ -128,6 +134,19 @@ class TestSomebodyHasToHelp:
         cluster.snapshot_lock(NUMBER, "clone")
         with pytest.raises(Conflict, match=f"run `qm unlock {NUMBER}` there as root"):
             delete(opened())
+
+    @pytest.mark.parametrize("reference", [REFERENCE, None])
+    def test_a_clone_that_died_before_it_said_whose_it_is(
+        self, cluster: ProxmoxCluster, opened: Open, reference: str | None
+    ) -> None:
+        opened().create(SPEC)
+        vm = cluster.vm(NUMBER)
+        vm.config, vm.name = {"description": " qmclone temporary file\n"}, f"VM {NUMBER}"
+        cluster.snapshot_lock(NUMBER, "clone")
+        with pytest.raises(Conflict, match=f"does not say yet whose it was.*`qm destroy {NUMBER} --skiplock 1"):
+            opened().delete(SPEC.mark, reference)
+        cluster.vms.remove(vm)
+        assert opened().delete(SPEC.mark, reference) is True
 
     def test_a_destruction_that_failed_says_why_and_is_tried_again(
         self, cluster: ProxmoxCluster, running: ProxmoxProvider
