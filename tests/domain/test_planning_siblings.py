@@ -172,6 +172,18 @@ class TestZones:
         )
         assert made.actions == ()
         assert made.numbers["waiting_unserved"] == 1
+        alone = "1 waiting session stays without room: only 'us-agents' could make agents for it, and makes none now."
+        assert alone in text(made)
+
+    def test_of_sessions_that_only_others_could_hold_it_does_not_blame_its_own_cap(self) -> None:
+        huge = Size(cores=64, memory_mib=1024)
+        full = [sibling(name, 0, agent_size=Size(cores=64, memory_mib=2**18)) for name in ("big", "too-big")]
+        made = decide(agents(), (), queue(2, size=huge), siblings=tuple(full))
+        assert (kinds(made), made.numbers["waiting_unserved"]) == ({}, 2)
+        assert text(made) == (
+            "2 waiting sessions stay without room: only 'big' and 'too-big' could make agents for them, "
+            "and make none now."
+        )
 
     def test_a_session_too_big_for_ours_is_left_to_whoever_has_big_agents(self) -> None:
         huge = Size(cores=64, memory_mib=1024)

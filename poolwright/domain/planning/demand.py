@@ -36,7 +36,11 @@ class Demand:
     elsewhere: Counter[str] = field(default_factory=Counter)
     """Config -> sessions that it makes servers for."""
     without_slot: list[WaitingSession] = field(default_factory=list)
-    """No config that could hold them may make another server now."""
+    """This config could hold them, and neither it nor any other that could may make another server now."""
+    for_others: list[WaitingSession] = field(default_factory=list)
+    """The same of sessions that only other configs could hold: for their size, or for the zone."""
+    others: set[str] = field(default_factory=set)
+    """Those configs."""
     too_big: list[WaitingSession] = field(default_factory=list)
     """No config could ever hold them on one agent."""
     out_of_reach: list[WaitingSession] = field(default_factory=list)
@@ -196,7 +200,7 @@ def _deal_out(
     demand: Demand, sessions: list[WaitingSession], makers: list[Maker], rules: PlacementRules, terms: Terms
 ) -> None:
     in_order: dict[str | None, list[Maker]] = {}
-    fits_anywhere: dict[tuple[str | None, Amount], bool] = {}
+    able: dict[tuple[str | None, Amount], list[str]] = {}
     for session in sessions:
         zone = None if terms.counts_sessions else session.zone
         if zone not in in_order:
@@ -210,11 +214,22 @@ def _deal_out(
             demand.out_of_reach.append(session)
         else:
             kind = (zone, amount_of(session.size))
-            if kind not in fits_anywhere:
-                fits_anywhere[kind] = any(maker.could_ever_take(session) for maker in in_order[zone])
-            (demand.without_slot if fits_anywhere[kind] else demand.too_big).append(session)
+            if kind not in able:
+                able[kind] = [maker.name for maker in in_order[zone] if maker.could_ever_take(session)]
+            _leave_without_room(demand, session, able[kind], terms.autoscale.name)
     demand.new_servers = next(maker.made.servers for maker in makers if maker.name == terms.autoscale.name)
     _lift_limits(demand.new_servers)
+
+
+def _leave_without_room(demand: Demand, session: WaitingSession, able: list[str], own: str) -> None:
+    """`able`: the configs one of whose servers, empty, would take the session."""
+    if not able:
+        demand.too_big.append(session)
+    elif own in able:
+        demand.without_slot.append(session)
+    else:
+        demand.for_others.append(session)
+        demand.others.update(able)
 
 
 def _makers_for(session: WaitingSession, makers: list[Maker], rules: PlacementRules) -> list[Maker]:

@@ -57,6 +57,12 @@ def _waiting(done: Deliberation) -> Iterator[str]:
     if demand.without_slot:
         count = len(demand.without_slot)
         yield f"{_waiting_text(count)} {agree(count, 'stays', 'stay')} without room: {done.slots.limited_by}."
+    if demand.for_others:
+        count, others = len(demand.for_others), listed([repr(name) for name in sorted(demand.others)])
+        yield (
+            f"{_waiting_text(count)} {agree(count, 'stays', 'stay')} without room: only {others} could make {noun}s "
+            f"for {agree(count, 'it', 'them')}, and {agree(len(demand.others), 'makes', 'make')} none now."
+        )
     for session in _one_of_each(demand.too_big):
         yield (
             f"A waiting session needs {size_text(session.size)}, more than one agent of any config here can hold "

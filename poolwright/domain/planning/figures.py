@@ -43,7 +43,8 @@ def _session_figures(done: Deliberation) -> Iterator[tuple[str, Figure]]:
     yield "waiting_for_undrained", demand.on_drained
     yield "waiting_for_new", demand.ours
     yield "waiting_for_other_configs", sum(demand.elsewhere.values())
-    yield "waiting_unserved", len(demand.without_slot) + len(demand.too_big) + len(demand.out_of_reach)
+    unserved = (demand.without_slot, demand.for_others, demand.too_big, demand.out_of_reach)
+    yield "waiting_unserved", sum(map(len, unserved))
     if not done.terms.counts_sessions:
         yield "staging_missing_sessions", sum(need.missing for need in done.snapshot.staging)
 
