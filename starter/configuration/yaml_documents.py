@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from poolwright.store.documents import kinds
+from poolwright.store.documents import SECRET_PLACEHOLDER, kinds
 from starter.configuration.problems import Path, Problem, key_text, shown
 from starter.configuration.sources import Source
 
@@ -206,6 +206,11 @@ class _NodeReader:
             self._problem(path, f"has a list or a mapping as a key, on line {_line(node)}", "Use a word as the key.")
             return None
         key = self._scalar(node, path)
+        if key == SECRET_PLACEHOLDER:
+            # Stored, it would be taken for the place of a sealed secret: what it names would be filled in and shown.
+            self.places[(*path, key)] = Place(_line(node))
+            self._problem((*path, key), "is what sealed secrets are stored under", "Use another word as the key.")
+            return None
         # YAML reads a bare `on` or `yes` as true; a clock time such as 9:00 as a number, which schedules understand.
         return node.value if key is None or isinstance(key, bool | float) else key
 

@@ -95,6 +95,10 @@ class TestWhatCanBeWrong:
         assert f"the file {declared.directory / 'gone'} cannot be read" in problem.what
         assert "relative to the YAML file" in problem.remedy
 
+    def test_a_file_of_somebody_unknown(self, declared: Declarations) -> None:
+        problem = declared.problem(DESKS.format(password="file:~nobody-of-this-name/password"))
+        assert "~nobody-of-this-name/password cannot be read: No such file" in problem.what
+
     @pytest.mark.parametrize(("content", "what"), [(b"\n", "is empty"), (b"\xff\n", "is not UTF-8 text")])
     def test_a_file_that_holds_no_secret(self, declared: Declarations, content: bytes, what: str) -> None:
         (declared.directory / "password").write_bytes(content)
@@ -203,6 +207,14 @@ class TestNothingLeaks:
         )
         assert PLANTED not in said
         assert NEWER not in said
+
+    @pytest.mark.parametrize("key", ["labels", "connection: {info", "connection: {info: {note"])
+    def test_not_where_a_mapping_names_what_is_sealed(self, everything: Declarations, key: str) -> None:
+        content = DESKS.format(password="'stored:'").partition("connection:")[0]
+        content += f"{key}: {{$secret: ldap/corp/service_account_password}}" + "}" * key.count("{")
+        problem = everything.problem(content)
+        assert (problem.line, problem.what) == (7, "is what sealed secrets are stored under")
+        assert (problem.key or "").endswith(".$secret")
 
     def test_not_even_into_a_problem_of_the_same_document(self, everything: Declarations) -> None:
         problems = everything.problems(DESKS.format(password=NEWER) + "nonsense: 1\ntotal_floor: 100\n")
