@@ -145,7 +145,7 @@ class _Check:
         if body.get("startup_script"):
             self._problem(path, "stands beside startup_script", "Keep one of the two.", shown(name))
             return
-        file = self._declared.source.directory / FilePath(name).expanduser()
+        file = self._declared.source.file(name)
         remedy = "The path is relative to the YAML file; name a file that you can read."
         try:
             body["startup_script"] = file.read_text(encoding="utf-8")

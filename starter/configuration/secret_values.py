@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path as FilePath
 from typing import Final
 
 from pydantic import SecretStr
@@ -58,7 +57,7 @@ def _from_environment(
 
 
 def _from_file(declared: Declared, path: Path, name: str) -> tuple[SecretStr, Problem | None]:
-    file = declared.source.directory / FilePath(name).expanduser()
+    file = declared.source.file(name)
     remedy = "Paths are relative to the YAML file; name a file that you can read."
     try:
         value = file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")

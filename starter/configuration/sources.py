@@ -21,6 +21,15 @@ class Source(Model):
     """What paths in it are relative to."""
     text: str
 
+    def file(self, name: str) -> Path:
+        """The file that a path in the text leads to; `~` stands for a person's home. It need not exist."""
+        try:
+            path = Path(name).expanduser()
+        except RuntimeError:
+            # There is no such person, and so no such file: whoever reads it says so.
+            path = Path(name)
+        return self.directory / path
+
 
 def read_sources(
     paths: Iterable[Path], standard_input: Callable[[], str] | None = None
