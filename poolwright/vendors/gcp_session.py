@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+from google.api_core.exceptions import from_http_response, from_http_status
 from google.auth.credentials import Credentials
 from google.auth.transport.requests import AuthorizedSession, Request
 
@@ -29,7 +30,22 @@ class _Session(AuthorizedSession):
         answer: requests.Response = super().request(  # type: ignore[no-untyped-call]
             method, url, **_trusted(self._ca_file, options)
         )
+        _see_that_it_can_be_read(answer)
         return answer
+
+
+def _see_that_it_can_be_read(answer: requests.Response) -> None:
+    """Raises errors of a call for what Google's clients would break at with errors of their own: the page of a gateway
+    that is no UTF-8, and its JSON where that is not the API's, such as `{"error": "no route"}`."""
+    try:
+        if answer.ok:
+            answer.content.decode()
+        else:
+            list(from_http_response(answer).errors)  # type: ignore[no-untyped-call]
+    except UnicodeDecodeError:
+        raise requests.exceptions.InvalidJSONError from None
+    except (AttributeError, TypeError):
+        raise from_http_status(answer.status_code, "", response=answer) from None  # type: ignore[no-untyped-call]
 
 
 class _Trusting(requests.Session):

@@ -39,9 +39,11 @@ class Compute:
     def insert(self, request: compute_v1.InsertInstanceRequest) -> compute_v1.Operation:
         """Ask for a VM; the operation may still fail. Raises `Conflict` for a name that is taken."""
         name = request.instance_resource.name
-        operation = self.call(
-            f"creating {name} in {request.zone}", compute_v1.InstancesClient, "insert_unary", request, creating=True
-        )
+        doing = f"creating {name} in {request.zone}"
+        operation = self.call(doing, compute_v1.InstancesClient, "insert_unary", request, creating=True)
+        if not operation.name:
+            # What some gateway says in JSON would be a VM that is waited for and never comes.
+            raise Transient(f"{doing} got an answer that is no operation, so it is not Google's; it is tried again")
         return cast("compute_v1.Operation", operation)
 
     def instance(self, zone: str, name: str) -> compute_v1.Instance | None:

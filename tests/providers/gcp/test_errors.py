@@ -50,9 +50,17 @@ class TestAnswers:
             (refusal(503, "backendError", "no"), Transient),
             (refusal(418, "neverHeardOf", "no"), Transient),
             (Response(404, b"<html>no such page</html>"), Transient),
+            (Response(404, {"error": "no route"}), Transient),
+            (Response(404, "no route"), Transient),
+            (Response(404, {"error": None}), Transient),
+            (Response(503, {"error": {"errors": 5}}), Transient),
+            (Response(403, {"error": "<html>blocked"}), PermissionDenied),
             (Response(502, b"<html>bad gateway</html>"), Transient),
             (Response(200, b"<html>log in first</html>"), Transient),
             (Response(200, b""), Transient),
+            (Response(200, {"message": "log in first"}), Transient),
+            (Response(200, "<html>\u00fc".encode("latin-1")), Transient),
+            (Response(404, "<html>\u00fc".encode("latin-1")), Transient),
         ],
     )
     def test_a_creation_tells_what_it_is(
