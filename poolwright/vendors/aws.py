@@ -287,11 +287,20 @@ def message_of(error: Exception) -> str:
     """What AWS says of an error, for operators. Not its words where they may repeat what was signed."""
     code = code_of(error)
     if code is None:
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {_told_by_boto3(error)}"
     if fault_of(error) is Fault.AUTHENTICATION:
         return code
     response = getattr(error, "response", {})
     return f"{code}: {response['Error'].get('Message', 'no message')}"
+
+
+def _told_by_boto3(error: Exception) -> str:
+    from botocore.parsers import ResponseParserError
+
+    if isinstance(error, ResponseParserError):
+        # Below its first line it repeats the whole answer that it could not read: the page of a proxy.
+        return str(error).partition("\n")[0].rstrip(":")
+    return str(error)
 
 
 def fault_of(error: Exception) -> Fault:

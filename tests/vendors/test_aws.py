@@ -189,6 +189,15 @@ class TestFaults:
         assert message_of(answered("SignatureDoesNotMatch", "The string was AKIAEXAMPLE")) == "SignatureDoesNotMatch"
         assert message_of(answered("InvalidParameterValue", "why")) == "InvalidParameterValue: why"
 
+    def test_do_not_repeat_a_page_that_is_not_awss(self) -> None:
+        page = Response(403, b"Blocked. You sent: UserData=check-in-token", {"content-type": "text/plain"})
+        with WireServer(lambda _: page) as server, pytest.raises(errors()) as refused:
+            client(account(endpoint_url=server.url), "ec2", "us-east-1").describe_instances()
+        said = message_of(refused.value)
+        assert "ResponseParserError: Unable to parse response" in said
+        assert "Blocked" not in said
+        assert "\n" not in said
+
 
 class TestPace:
     def test_is_shared_by_providers_of_one_account_and_region(self) -> None:
