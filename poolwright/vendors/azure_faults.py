@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from poolwright.vendors.faults import Fault
@@ -122,6 +123,8 @@ _BY_STATUS: Final[Mapping[int, Fault]] = {
 }
 
 _LOGIN_OUT_OF_ORDER: Final = re.compile(r"HTTP Error: (429|5\d\d)|temporarily_unavailable|AADSTS9003[36]\b")
+_NOT_THE_LOGINS_WORDS: Final = re.compile(r"OIDC Discovery failed(?!.*AADSTS)", re.DOTALL)
+"""Of a tenant that does not exist the login service itself says so, with a code."""
 
 
 def fault_of_code(code: str, message: str = "") -> Fault | None:
@@ -175,9 +178,12 @@ def _login_was_not_answered(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, AzureError) and not isinstance(error, HttpResponseError):
             return True
-        if _LOGIN_OUT_OF_ORDER.search(str(error)):
+        # What is no JSON is the page of a proxy.
+        if isinstance(error, JSONDecodeError):
             return True
-        error = error.__cause__
+        if _LOGIN_OUT_OF_ORDER.search(str(error)) or _NOT_THE_LOGINS_WORDS.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
     return False
 
 

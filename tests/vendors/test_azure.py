@@ -33,7 +33,7 @@ from poolwright.vendors.faults import Fault
 from poolwright.vendors.pace import TooFast
 from tests.wire.azure_login import CLIENT, SECRET, TENANT
 from tests.wire.azure_server import azure_server
-from tests.wire.server import Cut, Response
+from tests.wire.server import Cut, Response, WireServer
 
 SUBSCRIPTION = "33333333-3333-3333-3333-333333333333"
 
@@ -188,19 +188,21 @@ class TestLoginThatIsNotAnswered:
 
     @pytest.mark.parametrize("where", ["/token", "/openid-configuration"])
     @pytest.mark.parametrize(
-        "answer", [Cut.BEFORE, Response(503), Response(500, {"error": "server_error"})], ids=["cut", "503", "500"]
+        "answer",
+        [
+            Cut.BEFORE,
+            Response(503),
+            Response(500, {"error": "server_error"}),
+            Response(429),
+            Response(200, b"<html>Blocked</html>"),
+            Response(403, b"<html>Blocked</html>"),
+            Response(404, b"<html>Blocked</html>"),
+        ],
+        ids=["cut", "503", "500", "429", "page", "forbidden page", "missing page"],
     )
     def test_is_of_unknown_outcome(self, tmp_path: Path, where: str, answer: Response | Cut) -> None:
         with azure_server(tmp_path) as (server, _):
-            login = credential(
-                account(
-                    tenant_id=TENANT,
-                    client_id=CLIENT,
-                    client_secret=SECRET,
-                    authority_url=server.url,
-                    ca_file=server.ca_file,
-                )
-            )
+            login = credential(self._private(server))
             with (
                 server.fault(answer, lambda request: request.path.endswith(where)),
                 pytest.raises(ClientAuthenticationError) as failed,
@@ -208,9 +210,31 @@ class TestLoginThatIsNotAnswered:
                 login.get_token("https://management.azure.com/.default")
             assert trouble(failed.value).fault is Fault.UNKNOWN
 
+    def test_a_tenant_that_does_not_exist_is_answered(self, tmp_path: Path) -> None:
+        said = "AADSTS90002: Tenant 'x' not found."
+        missing = Response(400, {"error": "invalid_tenant", "error_description": said})
+        with azure_server(tmp_path) as (server, _):
+            login = credential(self._private(server))
+            with (
+                server.fault(missing, lambda request: request.path.endswith("/openid-configuration")),
+                pytest.raises(ClientAuthenticationError) as failed,
+            ):
+                login.get_token("https://management.azure.com/.default")
+            assert trouble(failed.value).fault is Fault.AUTHENTICATION
+
     def test_a_busy_login_service(self) -> None:
         busy = ClientAuthenticationError(message="Authentication failed: temporarily_unavailable")
         assert trouble(busy).fault is Fault.UNKNOWN
+
+    @staticmethod
+    def _private(server: WireServer) -> Account:
+        return account(
+            tenant_id=TENANT,
+            client_id=CLIENT,
+            client_secret=SECRET,
+            authority_url=server.url,
+            ca_file=server.ca_file,
+        )
 
 
 class TestPacing:
