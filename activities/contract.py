@@ -117,6 +117,8 @@ class Failed(Model):
 
     keep_until: datetime | None
     """It is kept for diagnosis until then; None: delete it now."""
+    serves: bool = False
+    """It has not failed: its row says that it serves, and its life does not know."""
 
 
 class ScalingInput(Model):

@@ -144,6 +144,10 @@ class LifeActivities:
         with self._store.write() as tx:
             row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
+            if row.state in (ServerState.RUNNING, ServerState.DRAINING):
+                # Whoever pressed *Reset* in the Temporal Web UI made its life forget that it has booted.
+                note(tx, row, f"it serves, and its life had forgotten: {request.reason}", at)
+                return Failed(keep_until=None, serves=True), None
             if row.state not in (ServerState.FAILED, ServerState.DELETING, ServerState.DELETED):
                 transition(tx, row, ServerState.FAILED, request.reason, at)
                 kind = request.reason.partition(":")[0]

@@ -4,14 +4,15 @@ a loop are tended."""
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio import activity
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecution
+from temporalio.common import SearchAttributeKey
 
 from activities.boundary import boundary
 from activities.contract import ENSURE_LIVES, Ensured
-from activities.lifeline import start_life, start_loop, start_sweep
+from activities.lifeline import signal, start_life, start_loop, start_sweep
 from activities.lives import now
 from poolwright.domain.base import Model
 from poolwright.domain.identities import (
@@ -23,9 +24,15 @@ from poolwright.domain.identities import (
     sweep_workflow_id,
 )
 from poolwright.domain.servers import Server
+from poolwright.domain.states import ServerState
 from poolwright.store import documents, scaling, sessions, sweeps
 from poolwright.store.engine import Store
 from poolwright.store.servers import list_servers
+
+_STATE = SearchAttributeKey.for_keyword("ServerState")
+_UNSERVING = frozenset({ServerState.DRAINING, ServerState.FAILED, ServerState.DELETING})
+_HEARD_WITHIN = timedelta(minutes=5)
+"""A life whose step has changed its row knows so by then."""
 
 
 class _Wanted(Model):
@@ -61,6 +68,10 @@ class WatchdogActivities:
             for server in lives:
                 await start_life(client, server)
                 activity.heartbeat()
+            for server in wanted.lives:
+                if _is_unheard(server, running.get(server_workflow_id(server.id)), now()):
+                    activity.logger.warning("server %s is %s, and its life takes it to serve", server.id, server.state)
+                    await signal(server_workflow_id(server.id), "look_again")
             await asyncio.to_thread(self._tend_pools_without_loops, now())
             return Ensured(
                 loops_started=tuple(loops),
@@ -85,8 +96,16 @@ class WatchdogActivities:
             )
 
 
-async def _running(client: Client) -> set[str]:
-    """Ids of the workflows that visibility knows to run. It lags a little: what seems missing is started with
-    "use existing", which asks the server itself."""
+def _is_unheard(server: Server, life: WorkflowExecution | None, at: datetime) -> bool:
+    """Whether a step that was too late to be heard, from a worker that stood still for instance, has changed the row:
+    its life would serve for ever."""
+    if life is None or server.state not in _UNSERVING or at - server.state_since < _HEARD_WITHIN:
+        return False
+    return life.typed_search_attributes.get(_STATE) == ServerState.RUNNING
+
+
+async def _running(client: Client) -> Mapping[str, WorkflowExecution]:
+    """The workflows that visibility knows to run, by id. It lags a little: what seems missing is started with "use
+    existing", which asks the server itself."""
     query = f"ExecutionStatus = 'Running' AND WorkflowType IN ('{POOL_SCALING}', '{SERVER_LIFECYCLE}', '{SWEEP}')"
-    return {execution.id async for execution in client.list_workflows(query)}
+    return {execution.id: execution async for execution in client.list_workflows(query)}

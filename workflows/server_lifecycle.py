@@ -51,6 +51,7 @@ class ServerLifecycle:
         self._cancelled = False
         self._booted = False
         self._sessions_changed = False
+        self._look_again = False
 
     @workflow.signal(description="The startup script reports its status")
     def check_in(self, status: object = None, message: object = "", *_surplus: object) -> None:
@@ -87,6 +88,11 @@ class ServerLifecycle:
         """A session ended: an empty draining server may go."""
         self._sessions_changed = True
 
+    @workflow.signal(description="The row says what this life does not know")
+    def look_again(self, *_surplus: object) -> None:
+        """Go on from the row: a step that came too late to be heard has changed it."""
+        self._look_again = True
+
     @workflow.query(description="The server's story in Markdown")
     def story(self) -> str:
         """State, story with times, what it waits for and what an operator can do."""
@@ -95,21 +101,23 @@ class ServerLifecycle:
     @workflow.run
     async def run(self, _life: LifeInput) -> str:
         """Live, then tear down. Returns how it ended."""
-        begun = await self._until_done(self._steps.begin())
-        self._story.begin(begun)
-        if begun.state is ServerState.DELETED:
-            return "it is deleted"
-        if begun.state is ServerState.FAILED:
-            reason = await self._failed(begun.failure_reason or "it failed")
-        else:
-            reason = await self._live_until_ended(begun)
+        reason: str | None = None
+        while reason is None:
+            begun = await self._until_done(self._steps.begin())
+            self._story.begin(begun)
+            if begun.state is ServerState.DELETED:
+                return "it is deleted"
+            if begun.state is ServerState.FAILED:
+                reason = await self._failed(begun.failure_reason or "it failed")
+            else:
+                reason = await self._live_until_ended(begun)
         await self._until_done(self._tear_down(reason))
         if self._cancelled:
             raise asyncio.CancelledError(reason)
         return reason
 
-    async def _live_until_ended(self, begun: Life) -> str:
-        """Run the part of life that can be interrupted. Returns why it ended."""
+    async def _live_until_ended(self, begun: Life) -> str | None:
+        """Run the part of life that can be interrupted. Returns why it ended, or None: it is to go on from its row."""
         living = asyncio.create_task(self._live(begun))
         if self._cancelled:
             self._cancel()
@@ -192,6 +200,8 @@ class ServerLifecycle:
         reason = booting.result()
         self._booted = True
         serving = await self._steps.mark_running(reason)
+        if serving.state is not ServerState.RUNNING:
+            raise ApplicationError(f"its row says {serving.state} already", type="LifeIsBehind", non_retryable=True)
         self._story.enter(serving.state, f"{reason}; {serving.sessions} session(s) on it")
 
     async def _stopped(self, booting: asyncio.Task[str]) -> None:
@@ -261,7 +271,10 @@ class ServerLifecycle:
             self._story.wait_for("nothing: it serves sessions until it is drained")
             await workflow.wait_condition(
                 lambda: (
-                    self._drain is not None or self._reported_error() or workflow.info().is_continue_as_new_suggested()
+                    self._drain is not None
+                    or self._reported_error()
+                    or self._look_again
+                    or workflow.info().is_continue_as_new_suggested()
                 )
             )
             if self._drain is None and self._reported_error():
@@ -318,9 +331,11 @@ class ServerLifecycle:
         except TimeoutError:
             return
 
-    async def _failed(self, reason: str) -> str:
-        """Record the failure and keep the server for diagnosis as long as its config says."""
+    async def _failed(self, reason: str) -> str | None:
+        """Record the failure and keep the server for diagnosis as long as its config says. None: it serves people."""
         failed = await self._until_done(self._steps.fail(reason))
+        if failed.serves:
+            return None
         self._story.enter(ServerState.FAILED, reason)
         if failed.keep_until is not None:
             self._story.wait_for(f"{failed.keep_until:%Y-%m-%d %H:%M:%S} UTC: it is kept for diagnosis until then")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from poolwright.domain.servers import SessionState
 from poolwright.domain.states import ServerState
 from poolwright.store import sessions
 from poolwright.store.identifiers import new_id
+from poolwright.store.servers import lock_server, transition
 from starter.preparation import keep_prepared, prepare_namespace
 from tests.installations import AWAIT_SECONDS, save
 from tests.workflows.scenes import Scene, scene
@@ -132,6 +134,24 @@ class TestRound:
             await poolwright.until_state(server, ServerState.DELETED)
             await poolwright.life(server).result()
             assert server.id not in (await one_round(poolwright)).lives_started
+
+    @pytest.mark.parametrize("state", [ServerState.DRAINING, ServerState.DELETING])
+    async def test_a_life_learns_what_a_step_wrote_that_was_too_late_to_be_heard(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path, state: ServerState
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            poolwright.start_working()
+            server = await poolwright.running()
+            some_time_ago = await poolwright.now() - timedelta(minutes=6)
+            with poolwright.store.write() as tx:
+                transition(tx, lock_server(tx, server.id), state, "a worker stood still meanwhile", some_time_ago)
+
+            async def has_gone() -> bool:
+                await one_round(poolwright)
+                return poolwright.server(server).state is ServerState.DELETED
+
+            await poolwright.soon(has_gone)
+            assert not poolwright.living()
 
     async def test_people_who_wait_where_no_config_decides_are_sent_away_in_time(
         self, temporal_env: WorkflowEnvironment, tmp_path: Path
