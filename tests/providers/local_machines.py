@@ -47,6 +47,11 @@ def wait_for(ask: Callable[[], Answer]) -> Answer:
         time.sleep(0.005)
 
 
+def wait_for_processes(root: Path, count: int) -> None:
+    """Until so many processes of machines live below this directory: a shell forks one for a moment now and then."""
+    wait_for(lambda: len(list(processes_in(root))) == count)
+
+
 def wait_for_text(path: Path) -> str:
     """The file's text once it ends with a line end."""
 

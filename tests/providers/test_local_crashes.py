@@ -11,7 +11,7 @@ from poolwright.providers.local.provider import LocalProvider, restart_stopped
 from poolwright.providers.local.settings import Settings
 from tests.conformance.specs import OURS, THEIRS, mark_of, spec_of
 from tests.providers.local_creator import create_and_die, start_worker
-from tests.providers.local_machines import kill_all, processes_in, wait_for, wait_for_text
+from tests.providers.local_machines import kill_all, processes_in, wait_for, wait_for_processes, wait_for_text
 
 COUNTS_ITS_RUNS = "echo run >>runs\n"
 
@@ -61,7 +61,7 @@ class TestTheCreatorDies:
         assert vm.state is VMState.RUNNING
         wait_for_text(root / "pw-a" / "exit_code")
         assert (root / "pw-a" / "runs").read_text() == "run\n"
-        assert len(list(processes_in(root))) == 1
+        wait_for_processes(root, 1)
 
     def test_during_the_start_and_everybody_waits_until_the_process_can_be_found(
         self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -117,7 +117,7 @@ class TestManyCreators:
         for vm in listed:
             wait_for_text(root / vm.reference / "exit_code")
             assert (root / vm.reference / "runs").read_text() == "run\n"
-        assert len(list(processes_in(root))) == 3
+        wait_for_processes(root, 3)
 
 
 class TestThePowerIsCut:
@@ -130,7 +130,7 @@ class TestThePowerIsCut:
         wait_for_text(root / "pw-a" / "exit_code")
         assert (root / "pw-a" / "runs").read_text() == "run\nrun\n"
         assert restart_stopped(settings, OURS) == []
-        assert len(list(processes_in(root))) == 1
+        wait_for_processes(root, 1)
 
     def test_and_leftover_processes_of_a_dead_machine_do_not_run_twice(
         self, settings: Settings, local: LocalProvider, root: Path
@@ -144,7 +144,7 @@ class TestThePowerIsCut:
         wait_for(lambda: local.get(vm.reference).state is VMState.STOPPED)
         restart_stopped(settings, OURS)
         wait_for_text(root / "pw-a" / "exit_code")
-        assert len(list(processes_in(root))) == 2
+        wait_for_processes(root, 2)
 
     def test_and_only_our_own_machines_come_back(self, settings: Settings, local: LocalProvider, root: Path) -> None:
         theirs = LocalProvider(settings, THEIRS)

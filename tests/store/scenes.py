@@ -109,7 +109,7 @@ def again(store: Store, session: Session) -> Session:
 
 def at_once(count: int, work: Callable[[int], T]) -> list[T]:
     """What `work(0)`, `work(1)`... return, each in a thread of its own, all begun together."""
-    ready = Barrier(count, timeout=30)
+    ready = Barrier(count, timeout=90)
 
     def begin(number: int) -> T:
         ready.wait()

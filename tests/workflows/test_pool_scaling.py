@@ -31,18 +31,19 @@ async def decisions(loop: WorkflowHandle[Any, Any]) -> int:
 
 
 async def last_decision(loop: WorkflowHandle[Any, Any]) -> Decided:
-    """What the loop says that it last decided."""
+    """What the loop says that it last decided, which it has."""
     return Decided.model_validate(await loop.query("last_decision"))
+
+
+async def has_decided(loop: WorkflowHandle[Any, Any]) -> bool:
+    """Whether this run of the loop has decided yet."""
+    return await loop.query("last_decision") is not None
 
 
 async def begun(poolwright: Scene) -> WorkflowHandle[Any, Any]:
     """The loop, after its first decision."""
     loop = await poolwright.loop()
-
-    async def has_decided() -> bool:
-        return await loop.query("last_decision") is not None
-
-    await poolwright.soon(has_decided)
+    await poolwright.soon(lambda: has_decided(loop))
     return loop
 
 
@@ -298,7 +299,7 @@ class TestNewRun:
                 await poolwright.signals.pause("demo", "the test is nearly over")
 
                 async def is_paused() -> bool:
-                    return (await last_decision(loop)).paused == "the test is nearly over"
+                    return await has_decided(loop) and (await last_decision(loop)).paused is not None
 
                 await poolwright.soon(is_paused)
                 assert poolwright.creations() == 1
