@@ -63,7 +63,7 @@ def _fallbacks(autoscale: Autoscale) -> Iterator[Finding]:
 
 
 def _timings(autoscale: Autoscale) -> Iterator[Finding]:
-    failure, rotation = autoscale.failure, autoscale.rotation
+    failure = autoscale.failure
     if failure.pause_seconds > failure.max_pause_seconds:
         yield Finding(
             subjects=(_about(autoscale, "failure", "pause_seconds"),),
@@ -71,18 +71,32 @@ def _timings(autoscale: Autoscale) -> Iterator[Finding]:
             remedy="Lower it, or raise max_pause_seconds.",
             value=shown(failure.pause_seconds),
         )
-    if not rotation.pre_warm_seconds:
-        return
+    yield from _ages(autoscale)
+
+
+def _ages(autoscale: Autoscale) -> Iterator[Finding]:
+    rotation, deadline = autoscale.rotation, autoscale.failure.boot_deadline_seconds
+    pre_warm, pre_warming = rotation.pre_warm_seconds, _about(autoscale, "rotation", "pre_warm_seconds")
     key = "soft_age_seconds" if rotation.soft_age_seconds is not None else "hard_age_seconds"
     age = getattr(rotation, key)
     if age is None:
-        what, remedy = "has no effect without soft_age_seconds", "Set soft_age_seconds, or leave it out."
-    elif rotation.pre_warm_seconds >= age:
+        if pre_warm:
+            what, remedy = "has no effect without soft_age_seconds", "Set soft_age_seconds, or leave it out."
+            yield Finding((pre_warming,), what, remedy, shown(pre_warm))
+    elif pre_warm >= age:
         what = f"is not below {key} ({age}): a new server would be replaced at once"
-        remedy = f"Lower it, or raise {key}."
-    else:
-        return
-    yield Finding((_about(autoscale, "rotation", "pre_warm_seconds"),), what, remedy, shown(rotation.pre_warm_seconds))
+        yield Finding((pre_warming,), what, f"Lower it, or raise {key}.", shown(pre_warm))
+    elif age - pre_warm <= deadline:
+        # A server ages while it boots, and so does the one that replaces it.
+        before = f"pre_warm_seconds ({pre_warm}) and " if pre_warm else ""
+        together = " together" if pre_warm else ""
+        yield Finding(
+            subjects=(_about(autoscale, "rotation", key),),
+            what=f"is not above {before}failure.boot_deadline_seconds ({deadline}){together}: "
+            "a server that boots for so long would be replaced as soon as it runs, without end",
+            remedy="Raise it, or lower boot_deadline_seconds.",
+            value=shown(age),
+        )
 
 
 def _connection(autoscale: ServerAutoscale) -> Iterator[Finding]:

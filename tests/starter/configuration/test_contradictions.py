@@ -49,6 +49,20 @@ class TestWithinAnAutoscaleConfig:
                 "raise hard_age_seconds",
             ),
             (
+                "rotation: {soft_age_seconds: 1800, hard_age_seconds: 7200}",
+                "rotation.soft_age_seconds",
+                "1800",
+                "is not above failure.boot_deadline_seconds (1800): a server that boots for so long would be replaced",
+                "Raise it, or lower boot_deadline_seconds.",
+            ),
+            (
+                "rotation: {hard_age_seconds: 900, pre_warm_seconds: 300}\nfailure: {boot_deadline_seconds: 600}",
+                "rotation.hard_age_seconds",
+                "900",
+                "is not above pre_warm_seconds (300) and failure.boot_deadline_seconds (600) together: a server",
+                "Raise it, or lower boot_deadline_seconds.",
+            ),
+            (
                 "connection: {sso_domain: localhost}",
                 "connection.sso_domain",
                 '"localhost"',
@@ -87,7 +101,7 @@ class TestWithinAnAutoscaleConfig:
         assert remedy in problem.remedy
 
     def test_a_replacement_can_be_made_before_a_hard_age_too(self, declared: Declarations) -> None:
-        declared.apply(DESKS + "rotation: {hard_age_seconds: 600, pre_warm_seconds: 60}\n")
+        declared.apply(DESKS + "rotation: {hard_age_seconds: 1861, pre_warm_seconds: 60}\n")
 
     @pytest.mark.parametrize(
         ("given", "lacking"), [("nginx_key", "nginx_certificate"), ("nginx_certificate", "nginx_key")]
