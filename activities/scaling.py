@@ -63,7 +63,7 @@ class ScalingActivities:
             autoscale = ledger.lock_caps(tx, autoscale)
             sessions.assign_waiting(tx, autoscale.pool, at)
             if request.pause_because is not None:
-                scaling.set_paused(tx, autoscale.name, request.pause_because or "no reason given")
+                scaling.set_paused(tx, autoscale.name, request.pause_because)
             elif request.resume:
                 scaling.set_paused(tx, autoscale.name, None)
             snapshot = scaling.take_snapshot(tx, autoscale.name, at)

@@ -249,7 +249,7 @@ class TestPause:
             await begun(poolwright)
             await poolwright.signals.pause("demo", "")
             await poolwright.soon(lambda: self._pause(poolwright) is not None)
-            assert self._pause(poolwright) == "no reason given"
+            assert self._pause(poolwright) == "an operator paused it"
             await poolwright.signals.resume("demo")
             await poolwright.soon(lambda: self._pause(poolwright) is None)
 
