@@ -192,6 +192,9 @@ class API:
         code, said = _said(response)
         message = f"{operation}: HTTP {status}{f', {said}' if said else ''}"
         fault = fault_of(status, said)
+        if fault is Fault.MISSING and code is None:
+            # Not one of DigitalOcean's: a proxy in between has 404s of its own, which say nothing of what exists.
+            fault = Fault.UNKNOWN
         if fault is not Fault.THROTTLED:
             return Refused(fault, message, code=code)
         asked = _retry_after_seconds(response.headers)

@@ -78,12 +78,16 @@ class TestFaults:
     @pytest.mark.parametrize(
         "operation", ["droplets.get", "droplets.destroy", "tags.get", "firewalls.get", "domains.get"]
     )
-    @pytest.mark.parametrize("body", [{"id": "not_found", "message": "gone"}, None, b"<html>"])
+    @pytest.mark.parametrize(
+        ("body", "fault"),
+        [({"id": "not_found", "message": "gone"}, Fault.MISSING), (None, Fault.UNKNOWN), (b"<html>", Fault.UNKNOWN)],
+        ids=["DigitalOcean's", "an empty one", "a proxy's"],
+    )
     def test_trap_2_a_404_that_pydo_returns_as_data_is_a_failure(
-        self, server: WireServer, api: API, operation: str, body: object
+        self, server: WireServer, api: API, operation: str, body: object, fault: Fault
     ) -> None:
         with server.fault(Response(404, body)):
-            assert refusal(api, operation, 7).fault is Fault.MISSING
+            assert refusal(api, operation, 7).fault is fault
 
     @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
     @pytest.mark.parametrize("operation", ["droplets.create", "droplets.get"])
