@@ -33,6 +33,7 @@ _BURST_SECONDS: Final = 5
 _TURNS: Final = 20
 """How often a call of an operation that has begun waits for its turn before it gives up."""
 _LONGEST_MESSAGE: Final = 400
+_LONGEST_RETRY_SECONDS: Final = 3_600.0
 # Longer than any part of an OCID: a value that we sent, of which a secret may be part.
 _ENCODED: Final = re.compile(r"[A-Za-z0-9+/=_-]{80,}")
 
@@ -371,7 +372,7 @@ def _fault_of(error: Any) -> Fault:
 
 def _retry_after_seconds(error: Any) -> float | None:
     try:
-        return max(0.0, float(error.headers.get("retry-after")))
+        return min(max(0.0, float(error.headers.get("retry-after"))), _LONGEST_RETRY_SECONDS)
     except (TypeError, ValueError):
         return None
 

@@ -223,14 +223,17 @@ class TestErrors:
         assert ocid in str(refusal.value)
         assert sent[:40] not in str(refusal.value)
 
-    def test_the_wait_that_oci_asks_for_is_kept_by_all(
-        self, cloud: OCICloud, server: WireServer, open_oci: Open
+    @pytest.mark.parametrize(
+        ("asked", "seconds", "rate_of_its_own"), [("17", 17, 9_999), ("1e9", 3_600, 9_998), ("inf", 3_600, 9_997)]
+    )
+    def test_the_wait_that_oci_asks_for_is_kept_by_all_and_never_without_end(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open, asked: str, seconds: int, rate_of_its_own: int
     ) -> None:
-        rate = {"calls_per_second": 9_999}
-        slow = failed(429, "TooManyRequests", "slow down", **{"retry-after": "17"})
+        rate = {"calls_per_second": rate_of_its_own}
+        slow = failed(429, "TooManyRequests", "slow down", **{"retry-after": asked})
         with server.fault(slow, times=1), pytest.raises(Throttled) as refusal:
             open_oci(**rate).list_owned()
-        assert refusal.value.retry_after_seconds == pytest.approx(17, abs=5)
+        assert refusal.value.retry_after_seconds == pytest.approx(seconds, abs=5)
         with pytest.raises(Throttled, match="goes on in"):
             open_oci(**rate).list_owned()
         assert server.count() == 1
