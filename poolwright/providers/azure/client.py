@@ -72,8 +72,7 @@ class Client:
                     etag="*",
                     polling=False,
                 )
-                made: Resource = poller.result().as_dict()
-                return made
+                return _resource(poller.result())
         except HttpResponseError as error:
             if error.status_code == _ALREADY_THERE:
                 return None
@@ -159,10 +158,7 @@ class Client:
     def _read(self, call: Callable[[], _SdkModel]) -> Resource | None:
         try:
             with self._call(Kind.READ):
-                found = call().as_dict()
-                if "id" not in found:
-                    raise DecodeError("the answer is no resource, so it is not Azure's")
-                return found
+                return _resource(call())
         except HttpResponseError as error:
             told = trouble(error)
             if told.fault is Fault.MISSING or told.code == _NO_PARENT:
@@ -171,7 +167,13 @@ class Client:
 
     def _list(self, kind: str, api_version: str) -> list[Resource]:
         # The SDK's models take two milliseconds for each VM of a list, and a burst has long lists.
-        return self.list_all(f"{self._group_id}/providers/{kind}", api_version)
+        try:
+            return self.list_all(f"{self._group_id}/providers/{kind}", api_version)
+        except HttpResponseError as error:
+            if trouble(error).fault is not Fault.MISSING:
+                raise
+            # Whoever deletes a VM would take this for its end.
+            raise DecodeError(f"Azure finds no list of {kind}, so nothing is known of what is there") from None
 
     def _delete(self, call: Callable[[], object]) -> None:
         try:
@@ -180,6 +182,13 @@ class Client:
         except HttpResponseError as error:
             if trouble(error).fault is not Fault.MISSING:
                 raise
+
+
+def _resource(model: _SdkModel) -> Resource:
+    found = model.as_dict()
+    if "id" not in found:
+        raise DecodeError("the answer is no resource, so it is not Azure's")
+    return found
 
 
 def _listed(page: Any) -> list[Resource]:

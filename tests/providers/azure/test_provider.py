@@ -51,7 +51,7 @@ class TestPagesThatAreNotAzures:
         with server.fault(page, is_arm), pytest.raises(Transient, match="not JSON"):
             calls(provider)[asked]()
 
-    @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "delete"])
+    @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "create", "delete"])
     def test_prove_nothing_in_json_either(self, server: WireServer, opened: Opened, asked: str) -> None:
         provider = opened()
         provider.create(spec_of("a"))
@@ -269,6 +269,18 @@ class TestUnknownIsNotGone:
                 provider.get("pw-a")
             with pytest.raises(Transient):
                 provider.delete(mark_of("a"), "pw-a")
+
+    @pytest.mark.parametrize("kind", [INTERFACES, ADDRESSES, DISKS])
+    @pytest.mark.parametrize("code", ["NotFound", "ResourceNotFound"])
+    def test_a_list_that_is_not_there(self, server: WireServer, opened: Opened, kind: str, code: str) -> None:
+        provider = opened()
+        missing = arm_error(404, code, "It was not found.")
+        for call in (provider.list_owned, lambda: provider.delete(mark_of("a"), None)):
+            with (
+                server.fault(missing, lambda request: request.path.endswith(kind)),
+                pytest.raises(Transient, match="nothing is known"),
+            ):
+                call()
 
     def test_a_resource_group_that_is_not_there(self, opened: Opened) -> None:
         provider = opened(resource_group="elsewhere")
