@@ -11,7 +11,7 @@ from starter.cli import completion
 from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
-from starter.cli.output import Output, OutputFormat, emit, note, print_table
+from starter.cli.output import Output, OutputFormat, emit, note, print_table, say
 
 if TYPE_CHECKING:
     from poolwright.store.tables import DocumentRow
@@ -186,6 +186,6 @@ def _show(changes: "Sequence[Change]", output: OutputFormat) -> None:
 def _print_changes(changes: "Sequence[Change]") -> None:
     for change in changes:
         drift = "  (servers made before this are drifted)" if change.reshapes else ""
-        typer.echo(f"{_SIGNS[change.change]} {change.kind} {change.name}: {change.change}{drift}")
+        say(f"{_SIGNS[change.change]} {change.kind} {change.name}: {change.change}{drift}")
         for field in change.fields:
-            typer.echo(f"    {field}")
+            say(f"    {field}")

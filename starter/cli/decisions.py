@@ -7,7 +7,7 @@ import typer
 
 from starter.cli import completion
 from starter.cli.database import open_database
-from starter.cli.output import Output, OutputFormat, emit, moment, note, print_table
+from starter.cli.output import Output, OutputFormat, emit, moment, note, print_table, say
 
 if TYPE_CHECKING:
     from poolwright.domain.schedules import PreviewRow
@@ -107,9 +107,9 @@ def _print_explanation(explanation: "Explanation") -> None:
 
 def _print_config(config: "ConfigExplanation") -> None:
     for reason in config.reasons:
-        typer.echo(f"  - {reason}")
+        say(f"  - {reason}")
     for action in config.actions:
-        typer.echo(f"  > {action.kind} {action.server_id or action.vm_provider or 'a server'}: {action.reason}")
+        say(f"  > {action.kind} {action.server_id or action.vm_provider or 'a server'}: {action.reason}")
     for name, value in config.numbers.items():
         typer.echo(f"    {name.replace('_', ' ')}: {value}")
 

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from starter.terminal import printable
+
 _WIDE: Final = 1_000
 
 
@@ -38,6 +40,11 @@ def emit(output: OutputFormat, data: Any, table: Callable[[], None]) -> None:
         table()
 
 
+def say(text: str) -> None:
+    """A line of a result for people."""
+    typer.echo(printable(text))
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """A table, or the sentence `empty`."""
     from rich import box
@@ -45,7 +52,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     from rich.table import Table
     from rich.text import Text
 
-    lines = [[Text("" if cell is None else str(cell)) for cell in row] for row in rows]
+    lines = [[Text("" if cell is None else printable(cell)) for cell in row] for row in rows]
     if not lines:
         note(empty)
         return
@@ -62,12 +69,12 @@ def print_facts(facts: Iterable[tuple[str, object]]) -> None:
     known = [(name, value) for name, value in facts if value not in (None, "")]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
-        typer.echo(f"{name + ':':<{width + 1}} {value}")
+        say(f"{name + ':':<{width + 1}} {value}")
 
 
 def note(text: str) -> None:
     """A remark beside the result, on standard error."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def ago(moment: datetime | None, now: datetime) -> str | None:

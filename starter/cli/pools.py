@@ -9,7 +9,7 @@ from starter.cli import completion, temporal
 from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
-from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, print_table
+from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, print_table, say
 from starter.cli.texts import of_at_most
 from starter.limits import MOST_REASON_CHARACTERS
 
@@ -208,6 +208,6 @@ def _print_config(config: "AutoscaleReport") -> None:
         ]
     )
     for reason in config.reasons:
-        typer.echo(f"  - {reason}")
+        say(f"  - {reason}")
     if numbers := {name: value for name, value in config.numbers.items() if value}:
         typer.echo("  " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items()))

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from starter.cli.failures import explained
+from starter.cli.output import note
 
 
 class Program(TyperGroup):
@@ -24,5 +25,5 @@ class Program(TyperGroup):
             if ctx.params.get("debug"):
                 traceback.print_exc(file=sys.stderr)
             message, code = explained(error)
-            typer.echo(f"Error: {message}", err=True)
+            note(f"Error: {message}")
             raise typer.Exit(code) from None

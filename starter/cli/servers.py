@@ -7,7 +7,7 @@ import typer
 
 from starter.cli import completion, server_changes
 from starter.cli.database import open_database, read_settings
-from starter.cli.output import Output, OutputFormat, ago, emit, moment, note, print_facts, print_table
+from starter.cli.output import Output, OutputFormat, ago, emit, moment, note, print_facts, print_table, say
 from starter.cli.texts import of_at_most
 from starter.limits import MOST_REASON_CHARACTERS
 
@@ -198,15 +198,15 @@ def _print_server(server: "Server", story: "list[HistoryEntry]", sessions: "list
     )
     typer.echo("\nstory:")
     for entry in story:
-        typer.echo(f"  {moment(entry.at)}  {entry.to_state:<11} {entry.reason}")
+        say(f"  {moment(entry.at)}  {entry.to_state:<11} {entry.reason}")
     typer.echo("\nsessions:" if sessions else "\nsessions: none")
     for session in sessions:
-        typer.echo(f"  {session.id}  {session.user}  {session.kind}  since {moment(session.assigned_at)}")
+        say(f"  {session.id}  {session.user}  {session.kind}  since {moment(session.assigned_at)}")
 
 
 def _print_lines(lines: list[str]) -> None:
     for line in lines:
-        typer.echo(line)
+        say(line)
     if not lines:
         note("Its startup script has sent no log lines.")
 

@@ -11,7 +11,7 @@ import typer
 
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
-from starter.cli.output import Output, OutputFormat, emit, note
+from starter.cli.output import Output, OutputFormat, emit, note, say
 
 if TYPE_CHECKING:
     from poolwright.store.engine import Store
@@ -161,7 +161,7 @@ def _print_status(settings: "Settings", output: OutputFormat) -> bool:
 
 def _print_components(answer: dict[str, Any]) -> None:
     if answer["ui"] is None:
-        typer.echo(f"Nothing runs on {answer['data_directory']}: start it with `poolwright up`.")
+        say(f"Nothing runs on {answer['data_directory']}: start it with `poolwright up`.")
         return
     for name, lives in answer["components"].items():
         typer.echo(f"{name:<12}{'running' if lives else 'not running'}")

@@ -9,7 +9,7 @@ from starter.cli import completion, temporal
 from starter.cli.database import open_database
 from starter.cli.exit_codes import ExitCode
 from starter.cli.failures import CommandFailed
-from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts
+from starter.cli.output import Output, OutputFormat, emit, moment, note, print_facts, say
 from starter.cli.texts import of_at_most
 from starter.limits import MOST_REASON_CHARACTERS
 
@@ -180,4 +180,4 @@ def _print_state(state: "SweepState") -> None:
         ]
     )
     for entry in swept.entries if swept else ():
-        typer.echo(f"  - {entry.outcome}: {entry.sentence}")
+        say(f"  - {entry.outcome}: {entry.sentence}")

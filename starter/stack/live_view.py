@@ -16,6 +16,7 @@ from poolwright.store import scaling, sessions
 from poolwright.store.engine import Store
 from poolwright.store.servers import list_servers
 from starter.stack.running import RunningStack
+from starter.terminal import printable
 
 _COLOURS = {
     ServerState.RUNNING: "green",
@@ -51,9 +52,9 @@ def render(view: View, stack: RunningStack, problems: Sequence[str], now: dateti
     if len(view.servers) > _MOST_SERVERS:
         parts.append(Text(f"... and {len(view.servers) - _MOST_SERVERS} more: poolwright server list", style="dim"))
     for decision in view.decisions:
-        why = decision.plan.reasons[0] if decision.plan.reasons else "nothing to do"
+        why = printable(decision.plan.reasons[0]) if decision.plan.reasons else "nothing to do"
         parts.append(Text.from_markup(f"[bold]{escape(decision.pool)}[/] {decision.at:%H:%M:%S}  {escape(why)}"))
-    parts += [Text(problem, style="red") for problem in problems]
+    parts += [Text(printable(problem), style="red") for problem in problems]
     parts += [Text(""), _whereabouts(stack)]
     return Group(*parts)
 
@@ -73,7 +74,7 @@ def _servers(view: View, now: datetime) -> Table:
             server.pool,
             Text(server.state.value, style=_COLOURS.get(server.state, "cyan")),
             "" if server.progress is None else ProgressBar(total=100, completed=server.progress),
-            Text(says),
+            Text(printable(says)),
             _age(now - server.state_since),
         )
     waiting = sum(session.server_id is None for session in view.sessions)

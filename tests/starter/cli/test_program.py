@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 import typer
-from sqlalchemy import text
+from sqlalchemy import text, update
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
 from poolwright.domain.states import ServerState
-from poolwright.store import documents
+from poolwright.store import check_ins, documents
+from poolwright.store.tables import ServerRow
 from starter import cli
 from starter.cli import app, completion
 from starter.cli.exit_codes import MEANINGS, ExitCode
@@ -248,3 +249,16 @@ class TestOutput:
         assert isinstance(json.loads(program.run(*command.split(), "-o", "json").stdout), list)
         assert program.run(*command.split(), "-o", "yaml").stdout
         assert "…" not in program.run(*command.split()).stdout
+
+    @pytest.mark.parametrize("command", ["server list", "server show {}", "server logs {}", "session list"])
+    def test_what_others_wrote_steers_no_terminal(self, program: Program, command: str) -> None:
+        steering = "\x1b]0;all is well\x07\r\x9b2K"
+        server = program.server()
+        line = check_ins.LogLine(at="12:00:01", application="startup", level="INFO", message=steering)
+        with program.store.write() as tx:
+            check_ins.append_logs(tx, server.id, [line], program.store.clock())
+            tx.execute(update(ServerRow).values(message=steering))
+        program.session(steering)
+        shown = program.run(*command.format(server.hostname).split()).stdout
+        assert r"\x1b]0;all is well\x07\x0d\x9b2K" in shown
+        assert not set(shown) & {"\x1b", "\x07", "\r", "\x9b"}
