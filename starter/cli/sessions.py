@@ -131,7 +131,7 @@ def list_sessions(
         str | None, typer.Option(help="Only this pool.", autocompletion=completion.documents_of("pool"))
     ] = None,
     ended: Annotated[bool, typer.Option("--ended", help="Ended sessions too.")] = False,
-    newest: Annotated[int, typer.Option(help="At most this many, the newest.", min=1)] = 500,
+    newest: Annotated[int, typer.Option(help="At most this many, the newest.", min=1, max=1_000_000)] = 500,
     output: Output = OutputFormat.TABLE,
 ) -> None:
     """List sessions in the order of their requests.

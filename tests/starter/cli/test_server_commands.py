@@ -99,6 +99,11 @@ class TestDrain:
         )
         assert program.signals.sent == [("drain", server.id, "patch")]
 
+    def test_a_reason_that_is_no_text_is_refused(self, program: Program) -> None:
+        said = program.run("server", "drain", program.server().hostname, "--reason", "\udcff", expect=ExitCode.USAGE)
+        assert "is not UTF-8 text" in said.stderr
+        assert program.signals.sent == []
+
     def test_a_server_that_does_not_run_yet_is_refused_and_so_are_those_beside_it(self, program: Program) -> None:
         running, booting = program.server(), program.server(ServerState.BOOTING)
         said = program.error("server", "drain", running.hostname, booting.hostname, expect=ExitCode.REFUSED)

@@ -94,6 +94,9 @@ class TestStatusEndAndList:
         assert "position in the queue: 1" in shown
         assert "waits because:" in shown
 
+    def test_more_than_a_database_can_count_is_refused(self, program: Program) -> None:
+        assert "1000000" in program.run("session", "list", "--newest", "9" * 25, expect=ExitCode.USAGE).stderr
+
     def test_an_unknown_pool_is_not_found(self, program: Program) -> None:
         program.session("ada")
         assert "no pool 'desk'" in program.error("session", "list", "--pool", "desk", expect=ExitCode.NOT_FOUND)
