@@ -44,11 +44,11 @@ def read_trace(lines: Iterable[str], name: str, timezone: ZoneInfo) -> list[Dema
     `name` is what the problems call the file. Times are ISO 8601; without an offset they are times of the given zone.
     Raises `TraceRefused` with up to 20 problems.
     """
-    reader = csv.reader(lines, strict=True, skipinitialspace=True)
+    reader = csv.reader(_without_byte_order_mark(lines), strict=True, skipinitialspace=True)
     problems: list[str] = []
     sessions: list[DemandSession] = []
     try:
-        header = [column.strip().removeprefix("\ufeff") for column in next(reader, [])]
+        header = [column.strip() for column in next(reader, [])]
         problems += [f"{name}, line 1: {problem}" for problem in _header_problems(header)]
         rows = reader if not problems else iter(())
         for row in rows:
@@ -65,6 +65,12 @@ def read_trace(lines: Iterable[str], name: str, timezone: ZoneInfo) -> list[Dema
     if problems:
         raise TraceRefused(problems[:_MOST_PROBLEMS])
     return sorted(sessions, key=attrgetter("start"))
+
+
+def _without_byte_order_mark(lines: Iterable[str]) -> Iterator[str]:
+    """Spreadsheets begin a file with one, also before a quoted name."""
+    for number, line in enumerate(lines):
+        yield line if number else line.removeprefix("\ufeff")
 
 
 def _header_problems(header: Sequence[str]) -> Iterator[str]:

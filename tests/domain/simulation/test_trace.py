@@ -58,6 +58,10 @@ class TestReading:
         (session,) = read(text)
         assert session.user == "Lovelace, Ada"
 
+    def test_a_byte_order_mark_may_stand_before_a_quoted_name(self) -> None:
+        (session,) = read('\ufeff"start","user","length_minutes"\n"2026-03-02T08:00Z","ann","5"\n')
+        assert (session.user, session.length_seconds) == ("ann", 300)
+
 
 class TestProblems:
     def test_each_is_told_with_its_line_and_column(self) -> None:
