@@ -123,8 +123,12 @@ _BY_STATUS: Final[Mapping[int, Fault]] = {
 }
 
 _LOGIN_OUT_OF_ORDER: Final = re.compile(r"HTTP Error: (429|5\d\d)|temporarily_unavailable|AADSTS9003[36]\b")
-_NOT_THE_LOGINS_WORDS: Final = re.compile(r"OIDC Discovery failed(?!.*AADSTS)", re.DOTALL)
+_NOT_THE_LOGINS_WORDS: Final = re.compile(
+    r"OIDC Discovery failed(?!.*AADSTS)|^Authentication failed: (None$|\{)", re.DOTALL
+)
 """Of a tenant that does not exist the login service itself says so, with a code."""
+_BREAKS_THE_SDK: Final = (AttributeError, JSONDecodeError, KeyError, RuntimeError, TypeError, UnicodeDecodeError)
+"""What the SDK ends with where the page of a proxy, or its JSON, is in the place of the login's answer."""
 
 
 def fault_of_code(code: str, message: str = "") -> Fault | None:
@@ -178,8 +182,7 @@ def _login_was_not_answered(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, AzureError) and not isinstance(error, HttpResponseError):
             return True
-        # What is no JSON is the page of a proxy.
-        if isinstance(error, JSONDecodeError):
+        if isinstance(error, _BREAKS_THE_SDK):
             return True
         if _LOGIN_OUT_OF_ORDER.search(str(error)) or _NOT_THE_LOGINS_WORDS.search(str(error)):
             return True

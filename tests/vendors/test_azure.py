@@ -195,10 +195,15 @@ class TestLoginThatIsNotAnswered:
             Response(500, {"error": "server_error"}),
             Response(429),
             Response(200, b"<html>Blocked</html>"),
+            Response(200, b"<html>\xff\xfe</html>", {"content-type": "text/html; charset=utf-8"}),
+            Response(200, ["Blocked"]),
+            Response(200, {"message": "Blocked"}),
+            Response(403, {"error": {"code": "Blocked"}}),
+            Response(204),
             Response(403, b"<html>Blocked</html>"),
             Response(404, b"<html>Blocked</html>"),
         ],
-        ids=["cut", "503", "500", "429", "page", "forbidden page", "missing page"],
+        ids=str,
     )
     def test_is_of_unknown_outcome(self, tmp_path: Path, where: str, answer: Response | Cut) -> None:
         with azure_server(tmp_path) as (server, _):
