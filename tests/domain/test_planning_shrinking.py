@@ -74,6 +74,11 @@ class TestWhatIsTooMany:
         assert kinds(made) == {"drain": 2}
         assert "Idle, and there are 2 more than the ceiling of 3." in text(made)
 
+    def test_above_the_ceiling_those_in_use_stay_and_the_reason_says_so(self) -> None:
+        made = decide(desks(total_ceiling=1), [desk(1, "ann"), desk(2, "bob"), coming(desk(3))])
+        assert made.actions == ()
+        assert text(made) == "2 servers more than the ceiling of 1 stay until they are idle."
+
     def test_setting_the_standby_to_zero_empties_the_pool(self) -> None:
         assert kinds(decide(desks(), [desk(n) for n in range(9)])) == {"drain": 9}
 

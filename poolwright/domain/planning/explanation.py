@@ -113,6 +113,12 @@ def _not_yet(done: Deliberation) -> Iterator[str]:
             f"Not needed, but younger than the minimum life of {minimum_life}: {_names(shrinkage.young)}, "
             f"the first since {moment(first)}."
         )
+    above = shrinkage.over_ceiling - len(shrinkage.wished)
+    if above > 0:
+        yield (
+            f"{counted(above, noun)} more than the ceiling of {done.terms.ceiling} {agree(above, 'stays', 'stay')} "
+            f"until {agree(above, 'it is', 'they are')} idle."
+        )
 
 
 def _nothing_to_do(done: Deliberation) -> str:
