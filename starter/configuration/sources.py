@@ -41,25 +41,28 @@ def read_sources(
     sources: list[Source] = []
     problems: list[Problem] = []
     for path in _files(paths):
-        if path == STANDARD_INPUT:
-            sources.append(Source(name="standard input", directory=Path(), text=(standard_input or sys.stdin.read)()))
-            continue
+        piped = path == STANDARD_INPUT
+        name = "standard input" if piped else str(path)
         try:
-            sources.append(Source(name=str(path), directory=path.parent, text=path.read_text(encoding="utf-8")))
+            text = (standard_input or _standard_input)() if piped else path.read_text(encoding="utf-8")
+            sources.append(Source(name=name, directory=path.parent, text=text))
         except OSError as error:
             problems.append(
-                Problem(
-                    file=str(path), what=f"cannot be read: {error.strerror}", remedy="Check the path and its rights."
-                )
+                Problem(file=name, what=f"cannot be read: {error.strerror}", remedy="Check the path and its rights.")
             )
         except UnicodeDecodeError:
-            problems.append(Problem(file=str(path), what="is not UTF-8 text", remedy="Save it with this encoding."))
+            problems.append(Problem(file=name, what="is not UTF-8 text", remedy="Save it with this encoding."))
     if not sources and not problems:
         named = ", ".join(map(str, paths)) or "nothing"
         problems.append(
             Problem(what=f"no YAML file was found in {named}", remedy="Name files that end in .yaml or .yml.")
         )
     return sources, problems
+
+
+def _standard_input() -> str:
+    # Whatever encoding the terminal has: a file that is piped in is UTF-8 too.
+    return sys.stdin.buffer.read().decode("utf-8")
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

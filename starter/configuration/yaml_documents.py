@@ -83,8 +83,9 @@ def read_documents(sources: list[Source]) -> ReadDocuments:
     """Read every document of every source."""
     read = ReadDocuments()
     for source in sources:
-        loader = _Loader(source.text)
         try:
+            # What YAML forbids is said here already.
+            loader = _Loader(source.text)
             while loader.check_node():
                 _read_document(source, loader, read)
         except yaml.MarkedYAMLError as error:
@@ -101,8 +102,6 @@ def read_documents(sources: list[Source]) -> ReadDocuments:
                     file=source.name, what="holds a character that YAML forbids", remedy="Remove control characters."
                 )
             )
-        finally:
-            loader.dispose()
     _refuse_repeated_names(read)
     return read
 

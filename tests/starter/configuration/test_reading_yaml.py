@@ -1,5 +1,6 @@
 """What cannot be read is said with its file and line, and nothing that might be a secret is repeated."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,14 @@ class TestSources:
         path = empty.directory / "latin.yaml"
         path.write_bytes(b"kind: zone\nname: caf\xe9\n")
         assert "is not UTF-8 text. Save it" in str(empty.problem(None, path))
+
+    def test_standard_input_that_is_not_utf_8_is_told(
+        self, empty: Declarations, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        latin = io.TextIOWrapper(io.BytesIO(b"kind: zone\nname: caf\xe9\n"), errors="surrogateescape")
+        monkeypatch.setattr("sys.stdin", latin)
+        _, (problem,) = read_sources([Path("-")])
+        assert str(problem) == "standard input: is not UTF-8 text. Save it with this encoding."
 
     def test_a_directory_without_yaml_is_an_error(self, empty: Declarations) -> None:
         (empty.directory / "nothing").mkdir()
@@ -160,6 +169,9 @@ class TestSyntax:
 
     def test_endless_nesting_is_told_as_such(self, empty: Declarations) -> None:
         assert "nested too deeply" in empty.problem(f"kind: pool\nname: {'[' * 2_000}\n").what
+
+    def test_a_character_that_yaml_forbids_is_told_as_such(self, empty: Declarations) -> None:
+        assert "holds a character that YAML forbids" in empty.problem("kind: zone\nname: a\x1bb\n").what
 
     def test_a_tab_is_told_in_plain_words(self, empty: Declarations) -> None:
         problem = empty.problem("kind: pool\nname: one\n\ttype: server\n")
