@@ -93,6 +93,7 @@ app.add_typer(sweeps.app, name="sweep")
 
 def main() -> None:
     """The program `poolwright`."""
+    _open_closed_streams()
     try:
         app()
     except SystemExit as ended:
@@ -103,3 +104,10 @@ def main() -> None:
             sys.stderr.flush()
             os._exit(ended.code)
         raise
+
+
+def _open_closed_streams() -> None:
+    """Schedulers start programs without standard streams, for which Python has None: what is said then goes nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115  stays open

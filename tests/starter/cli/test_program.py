@@ -156,6 +156,12 @@ class TestErrors:
         assert "Traceback" in result.stderr
         assert result.exit_code == ExitCode.FAILED
 
+    @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+    def test_closed_streams_are_no_error(self, program: Program, closed: str) -> None:
+        program.server()
+        command = f"exec {sys.executable} -m starter.cli server list {closed}"
+        assert subprocess.run(command, shell=True, capture_output=True, check=True).stderr == b""
+
     def test_an_unknown_command_names_a_close_one(self) -> None:
         result = CliRunner().invoke(app, ["serve", "list"])
         assert result.exit_code == ExitCode.USAGE
