@@ -1,5 +1,6 @@
 """What Azure's VM provider and DNS provider share: the account, its login and its pace."""
 
+import json
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -39,6 +40,7 @@ CONNECT_SECONDS: Final = 5
 READ_SECONDS: Final = 30
 _MOST_CONNECTIONS: Final = 100
 _CONFLICT: Final = 409
+_TOKENS: Final = "/oauth2/v2.0/token"
 
 
 class Authority(StrEnum):
@@ -132,6 +134,7 @@ def credential(account: Account) -> "TokenCredential":
         "authority": account.cloud.login_url,
         # A private login service is in no directory of Microsoft's that could vouch for it.
         "disable_instance_discovery": account.authority_url is not None,
+        "raw_response_hook": _refuse_what_breaks_logins,
         **_connection(account),
     }
     if account.client_secret is None:
@@ -184,6 +187,21 @@ def _refuse_to_register(answer: Any) -> None:
         response.read()
     if "MissingSubscriptionRegistration" in response.text():
         raise HttpResponseError(response=response, error_format=ARMErrorFormat)
+
+
+def _refuse_what_breaks_logins(answer: Any) -> None:
+    """MSAL keeps the error of an answer for the next one's headers, and where it is no text, as in the JSON of some
+    gateways, each later login of the process breaks at it."""
+    from azure.core.exceptions import ServiceResponseError
+
+    if not answer.http_request.url.endswith(_TOKENS):
+        return
+    try:
+        told = json.loads(answer.http_response.text())
+    except ValueError:
+        return
+    if isinstance(told, Mapping) and not isinstance(told.get("error", ""), str):
+        raise ServiceResponseError("the answer is not the login service's")
 
 
 def _connection(account: Account) -> dict[str, Any]:

@@ -215,6 +215,19 @@ class TestLoginThatIsNotAnswered:
                 login.get_token("https://management.azure.com/.default")
             assert trouble(failed.value).fault is Fault.UNKNOWN
 
+    @pytest.mark.parametrize("status", [200, 403, 429])
+    def test_does_not_keep_the_next_one_from_success(self, tmp_path: Path, status: int) -> None:
+        page = Response(status, {"error": {"code": "Blocked", "message": "by the gateway"}})
+        with azure_server(tmp_path) as (server, _):
+            login = credential(self._private(server))
+            with (
+                server.fault(page, lambda request: request.path.endswith("/token")),
+                pytest.raises(ClientAuthenticationError) as failed,
+            ):
+                login.get_token("https://management.azure.com/.default")
+            assert trouble(failed.value).fault is Fault.UNKNOWN
+            assert login.get_token("https://management.azure.com/.default").token
+
     def test_a_tenant_that_does_not_exist_is_answered(self, tmp_path: Path) -> None:
         said = "AADSTS90002: Tenant 'x' not found."
         missing = Response(400, {"error": "invalid_tenant", "error_description": said})
