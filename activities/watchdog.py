@@ -30,7 +30,6 @@ from poolwright.store.engine import Store
 from poolwright.store.servers import list_servers
 
 _STATE = SearchAttributeKey.for_keyword("ServerState")
-_UNSERVING = frozenset({ServerState.DRAINING, ServerState.FAILED, ServerState.DELETING})
 _HEARD_WITHIN = timedelta(minutes=5)
 """A life whose step has changed its row knows so by then."""
 
@@ -97,9 +96,9 @@ class WatchdogActivities:
 
 
 def _is_unheard(server: Server, life: WorkflowExecution | None, at: datetime) -> bool:
-    """Whether a step that was too late to be heard, from a worker that stood still for instance, has changed the row:
-    its life would serve for ever."""
-    if life is None or server.state not in _UNSERVING or at - server.state_since < _HEARD_WITHIN:
+    """Whether the row was changed behind its life, which would serve for ever: by a step that was too late to be heard,
+    from a worker that stood still for instance, or when the database was restored from a backup."""
+    if life is None or server.state is ServerState.RUNNING or at - server.state_since < _HEARD_WITHIN:
         return False
     return life.typed_search_attributes.get(_STATE) == ServerState.RUNNING
 

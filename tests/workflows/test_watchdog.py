@@ -153,6 +153,23 @@ class TestRound:
             await poolwright.soon(has_gone)
             assert not poolwright.living()
 
+    async def test_a_life_learns_what_a_database_says_that_was_restored(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with tidy_scene(temporal_env, tmp_path) as poolwright:
+            poolwright.start_working()
+            server = await poolwright.running()
+            with poolwright.store.write() as tx:
+                row = lock_server(tx, server.id)
+                row.state, row.state_since = ServerState.BOOTING, await poolwright.now() - timedelta(minutes=6)
+
+            async def runs_again() -> bool:
+                await one_round(poolwright)
+                return poolwright.server(server).state is ServerState.RUNNING
+
+            await poolwright.soon(runs_again)
+            assert poolwright.creations() == 1
+
     async def test_people_who_wait_where_no_config_decides_are_sent_away_in_time(
         self, temporal_env: WorkflowEnvironment, tmp_path: Path
     ) -> None:
