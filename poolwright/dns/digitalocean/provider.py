@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from poolwright.dns.base import AddressRecord, Changes, OwnedRecord
-from poolwright.dns.claims import left_alone, name_taken, owned_records, refuse_another_controllers, too_busy
+from poolwright.dns.claims import (
+    ATTEMPTS,
+    left_alone,
+    name_taken,
+    owned_records,
+    refuse_another_controllers,
+    too_busy,
+)
 from poolwright.dns.digitalocean.checks import findings
 from poolwright.dns.digitalocean.records import SHORTEST_TTL_SECONDS, Record, Records
 from poolwright.dns.digitalocean.settings import Settings
@@ -75,11 +82,20 @@ class DigitalOceanDNS:
 
     def _clear(self, domain: str, mark: OwnerMark, fqdn: str) -> tuple[Sequence[Record], Sequence[OwnerMark]]:
         """Remove what bears this mark. Returns what was removed, and the marks of others."""
-        standing = self._look(domain, fqdn)
-        going = [*standing.addresses] if standing.held_by(mark) else []
+        standing, gone = self._look(domain, fqdn), list[Record]()
+        for _ in range(ATTEMPTS):
+            if not standing.held_by(mark):
+                break
+            gone += [one for one in standing.addresses if self._records.delete(domain, one)]
+            # Another worker's write for this server may end just now: without the mark nobody would find its addresses.
+            standing = self._look(domain, fqdn)
+            if not standing.addresses:
+                break
+        else:
+            raise too_busy(fqdn)
         # The mark that has the name goes last of all.
-        going += reversed(standing.marks_of(mark))
-        return [one for one in going if self._records.delete(domain, one)], standing.strangers(mark)
+        gone += [one for one in reversed(standing.marks_of(mark)) if self._records.delete(domain, one)]
+        return gone, standing.strangers(mark)
 
     def _look(self, domain: str, fqdn: str) -> Standing:
         return Standing(fqdn, self._records.look(domain, fqdn))
@@ -93,8 +109,10 @@ class DigitalOceanDNS:
             self._raise_if_taken(domain, mark, record.fqdn)
             raise
         standing = self._look(domain, record.fqdn)
-        # Addresses that are the very ones may be those of another worker that writes for this server just now.
-        foreign = superfluous(standing.at_name, record.addresses)
+        # Addresses that are the very ones, or that came after our mark, are those of another worker that writes for
+        # this server just now. Without the mark that it has found nobody would ever find them again.
+        late = [one for one in standing.addresses if one.id > ours.id]
+        foreign = [one for one in superfluous(standing.at_name, record.addresses) if one not in late]
         if standing.held_by(mark) and not foreign:
             return standing
         self._records.delete(domain, ours)

@@ -97,9 +97,9 @@ class TestCalls:
         provider.upsert(mark_of(), record_of(NAME))
         assert harness.server.count() == 5
         provider.delete(mark_of(), NAME)
-        assert harness.server.count() == 5 + 3
+        assert harness.server.count() == 5 + 4
         page = (Path(__file__).parents[3] / "docs" / "providers" / "dns-digitalocean.md").read_text()
-        assert "five calls to write and three to remove" in page
+        assert "five calls to write and four to remove" in page
 
 
 class TestPace:
