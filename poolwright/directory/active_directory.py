@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from poolwright.directory import changes, checks
 from poolwright.directory.domain_controllers import DomainController, DomainControllers
-from poolwright.directory.entries import Entry, entry_at, names_below, search
+from poolwright.directory.entries import Entry, entry_at, named_by, names_below, search
 from poolwright.directory.errors import (
     AuthenticationFailed,
     CertificateRefused,
@@ -173,7 +173,7 @@ class ComputerDirectory:
             ) from error
         except (ldap.LDAPEntryAlreadyExistsResult, ldap.LDAPConstraintViolationResult) as error:
             entry = self._require_our_own(connection, computer, error)
-            enable(connection, entry.dn, password)
+            enable(connection, entry.lasting_name, password)
             return entry
         added = entry_at(connection, computer.dn)
         if added is None:
@@ -224,7 +224,7 @@ class ComputerDirectory:
 
     def _entries_to_delete(self, connection: Connection, mark: OwnerMark, object_guid: UUID | None) -> Sequence[Entry]:
         # By GUID first: descriptions are not indexed, and a large domain takes its time to read through.
-        entry = entry_at(connection, f"<GUID={object_guid}>") if object_guid else None
+        entry = entry_at(connection, named_by(object_guid)) if object_guid else None
         if entry is None:
             return self._entries_with(connection, mark)
         if entry.mark != mark:
@@ -250,11 +250,11 @@ def _delete(connection: Connection, entry: Entry, recursive: bool) -> bool:
     """False: it was gone already."""
     try:
         try:
-            changes.delete(connection, entry.dn)
+            changes.delete(connection, entry.lasting_name)
         except ldap.LDAPNotAllowedOnNotLeafResult as error:
             if not recursive:
                 raise _has_children(connection, entry) from error
-            changes.delete_tree(connection, entry.dn)
+            changes.delete_tree(connection, entry.lasting_name)
     except ldap.LDAPNoSuchObjectResult:
         return False
     return True

@@ -38,6 +38,11 @@ class Entry(NamedTuple):
         return UUID(bytes_le=self.attributes["objectGUID"][0])
 
     @property
+    def lasting_name(self) -> str:
+        """What a change names it by: its `dn` may be another object's by then. Needs `objectGUID` as well."""
+        return named_by(self.object_guid)
+
+    @property
     def mark(self) -> OwnerMark | None:
         """The owner mark, which is kept in the description: the machine itself may not write that."""
         return OwnerMark.parse(self.text("description"))
@@ -51,6 +56,11 @@ class Entry(NamedTuple):
             mark=mark,
             created_at=read_time(self.text("whenCreated")),
         )
+
+
+def named_by(object_guid: UUID) -> str:
+    """A name that the object keeps wherever it is moved to, and that no other object ever has."""
+    return f"<GUID={object_guid}>"
 
 
 def entry_at(
