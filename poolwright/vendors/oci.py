@@ -309,9 +309,27 @@ def _new_client(service: str, account: Account, signer: Any) -> Any:
         circuit_breaker_strategy=NoCircuitBreakerStrategy(),
         timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
     )
+    client.base_client.session.hooks["response"].append(_refuse_what_is_not_whole)
     if account.ca_file is not None:
         _trust(client, account.ca_file)
     return client
+
+
+class AnswerCutShort(OSError):
+    """OCI answered with success, and what arrived is not whole."""
+
+
+def _refuse_what_is_not_whole(response: Any, **_: Any) -> None:
+    # The SDK would make an empty list or an empty thing of it, which says that nothing exists.
+    ought_to_be_one = response.status_code == 200 or (response.status_code == 204 and response.request.method == "GET")
+    if not ought_to_be_one or "opc-request-id" not in response.headers:
+        return
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, list | dict):
+        raise AnswerCutShort
 
 
 def _trust(client: Any, ca_file: Path) -> None:

@@ -159,6 +159,24 @@ class TestGoneOrForbidden:
                     call()
         assert provider.get(vm.reference) == vm
 
+    @pytest.mark.parametrize("body", [b"", b"null", b'[{"id": "ocid1.insta', b"\xff\xfe"])
+    def test_an_answer_that_was_cut_short_says_nothing(
+        self, cloud: OCICloud, server: WireServer, open_oci: Open, body: bytes
+    ) -> None:
+        provider = open_oci()
+        vm = running(cloud, provider)
+        with server.fault(with_request_id(Response(200, body))):
+            for call in (
+                lambda: provider.get(vm.reference),
+                lambda: provider.find(vm.mark),
+                provider.list_owned,
+                lambda: provider.delete(vm.mark, None),
+                lambda: provider.create(spec_of("b", token_suffices=True)),
+            ):
+                with pytest.raises(Transient, match="AnswerCutShort"):
+                    call()
+        assert provider.get(vm.reference) == vm
+
     def test_a_deletion_that_is_forbidden_is_not_taken_for_done(
         self, cloud: OCICloud, server: WireServer, open_oci: Open
     ) -> None:
