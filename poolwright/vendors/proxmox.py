@@ -148,10 +148,13 @@ class API:
 
     def get(self, path: str, **parameters: Any) -> Any:
         """What is at the path, such as `nodes/pve1/qemu/100/config`."""
-        return self._call("GET", path, parameters)
+        answer = self._call("GET", path, parameters)
+        if answer is None:
+            raise Refused(Fault.UNKNOWN, f"GET {path} was answered with nothing")
+        return answer
 
     def post(self, path: str, parameters: Mapping[str, Any] | None = None) -> Any:
-        """Do something; long work answers with the id of its task (UPID)."""
+        """Do something; long work answers with the id of its task, see `task_in`."""
         return self._call("POST", path, parameters or {})
 
     def put(self, path: str, parameters: Mapping[str, Any]) -> Any:
@@ -212,6 +215,13 @@ class API:
             api = _open(self._account)
             self._threads.api, self._threads.opened_at = api, time.monotonic()
         return api
+
+
+def task_in(answer: Any) -> str:
+    """The id of the task (UPID) that a call was answered with. Raises `Refused` where it names none."""
+    if not isinstance(answer, str) or not answer.startswith("UPID:"):
+        raise Refused(Fault.UNKNOWN, "the cluster does not say which task does it")
+    return answer
 
 
 def fault_of(status: int, message: str) -> Fault:

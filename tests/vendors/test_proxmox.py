@@ -106,6 +106,12 @@ class TestTelling:
         with pytest.raises(Refused, match="something that is not Proxmox VE"):
             API(account(cluster)).get("version")
 
+    def test_nothing_is_no_answer(self, cluster: ProxmoxCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        api = API(account(cluster))
+        monkeypatch.setattr(api, "_send", lambda *_: None)
+        with pytest.raises(Refused, match="GET version was answered with nothing"):
+            api.get("version")
+
     def test_a_certificate_that_is_not_trusted_is_refused(
         self, cluster: ProxmoxCluster, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -31,7 +31,7 @@ from poolwright.providers.proxmox import requests
 from poolwright.providers.proxmox.cluster import Cluster, problem_of
 from poolwright.providers.proxmox.errors import error_of
 from poolwright.providers.proxmox.listing import Listing, Row
-from poolwright.vendors.proxmox import Refused, fault_in
+from poolwright.vendors.proxmox import Refused, fault_in, task_in
 
 _TAKEN: Final = re.compile(r"config file already exists|(vm|ct) \d+ already exists", re.IGNORECASE)
 _NODE_UNREACHABLE: Final = 595
@@ -140,7 +140,8 @@ class Creation:
     def _ask(self, spec: VMSpec, target: str | None, template: Row) -> str | None:
         """Ask for the clone. Returns its task, or None when somebody has the number."""
         try:
-            return str(self._cluster.api.post(f"{template.path}/clone", requests.clone(self._settings, spec, target)))
+            body = requests.clone(self._settings, spec, target)
+            return task_in(self._cluster.api.post(f"{template.path}/clone", body))
         except Refused as refused:
             if _TAKEN.search(str(refused)):
                 return None

@@ -11,7 +11,7 @@ from poolwright.providers.proxmox.cluster import Cluster
 from poolwright.providers.proxmox.creation import templates
 from poolwright.providers.proxmox.listing import Listing, Row
 from poolwright.vendors.faults import Fault
-from poolwright.vendors.proxmox import Refused
+from poolwright.vendors.proxmox import Refused, task_in
 
 _STILL_RUNNING: Final = re.compile(r"is running", re.IGNORECASE)
 _PROTECTED: Final = re.compile(r"protection mode", re.IGNORECASE)
@@ -82,7 +82,7 @@ class Deletion:
         try:
             # A hibernated VM takes no tags, but can be destroyed as it is.
             if row.is_being_deleted or row.is_hibernated:
-                self._tasks[row.number] = str(self._cluster.api.delete(row.path, _EVERYTHING))
+                self._tasks[row.number] = task_in(self._cluster.api.delete(row.path, _EVERYTHING))
                 return
             self._cluster.api.put(f"{row.path}/config", requests.tags_while_deleting(mark, row.number))
             self._stop(row)

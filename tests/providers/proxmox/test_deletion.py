@@ -5,6 +5,7 @@ import pytest
 from poolwright.providers.base import VMState
 from poolwright.providers.errors import Conflict, PermissionDenied, Transient
 from poolwright.providers.proxmox.provider import ProxmoxProvider
+from poolwright.vendors.proxmox import API
 from tests.conformance.specs import spec_of
 from tests.providers.proxmox.conftest import Open
 from tests.wire.proxmox import STORAGE, TOKEN_ID, ProxmoxCluster
@@ -156,6 +157,18 @@ class TestSomebodyHasToHelp:
         assert delete(running) is False
         with pytest.raises(Transient, match=r"destroying VM .* failed"):
             delete(running)
+        while not delete(running):
+            pass
+        assert not cluster.clones()
+
+    def test_a_destruction_that_names_no_task_is_tried_again(
+        self, cluster: ProxmoxCluster, running: ProxmoxProvider, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        delete(running)
+        with monkeypatch.context() as odd:
+            odd.setattr(API, "delete", lambda *_: None)
+            with pytest.raises(Transient, match="does not say which task"):
+                delete(running)
         while not delete(running):
             pass
         assert not cluster.clones()
