@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -13,6 +14,8 @@ from poolwright.providers.base import VM, VMState
 from poolwright.providers.errors import Throttled, Transient
 from poolwright.providers.oci.provider import OCIProvider, open_provider
 from poolwright.providers.oci.settings import Settings
+from poolwright.vendors.pace import Pace
+from poolwright.vendors.patience import Patience
 from tests.conformance.specs import mark_of, spec_of
 from tests.wire.clock import Clock
 from tests.wire.oci_cloud import DOMAINS, SHAPE, OCICloud
@@ -82,8 +85,14 @@ class DistantServer(WireServer):
 
 class TestCalls:
     def test_a_creation_waits_for_its_turn_where_a_search_is_refused(self, cloud: OCICloud, open_oci: Open) -> None:
-        # Five calls at once, then one each 50 ms.
-        with patch("poolwright.vendors.oci._BURST_SECONDS", 0.25):
+        # Five calls at once, then one each 50 ms. Time passes only while a call waits.
+        passed: list[float] = []
+        with patch.multiple(
+            "poolwright.vendors.oci",
+            _BURST_SECONDS=0.25,
+            Pace=partial(Pace, clock=lambda: sum(passed)),
+            Patience=partial(Patience, sleep=passed.append),
+        ):
             provider = open_oci(calls_per_second=20)
 
         def refusal() -> Throttled | None:
@@ -96,6 +105,7 @@ class TestCalls:
         first = next(filter(None, (refusal() for _ in range(20))))
         assert first.retry_after_seconds
         assert provider.create(spec_of("a")).reference
+        assert passed
 
     @pytest.mark.slow
     @pytest.mark.parametrize(("at_once", "calls_per_vm"), [(16, 4), (60, 3)])
