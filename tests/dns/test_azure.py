@@ -374,6 +374,15 @@ class TestErrors:
         assert harness.seen() == forward(NAME)
 
     @pytest.mark.parametrize("zone_type", [PUBLIC, PRIVATE])
+    def test_an_object_of_nobodys_is_no_record_set(self, azure: Rig, zone_type: str) -> None:
+        with empty_subscription(azure, zone_type) as harness:
+            provider = harness.open(OURS)
+            provider.upsert(mark_of(), record_of(NAME))
+            with harness.server.fault(Response(200, {})), pytest.raises(Transient):
+                provider.delete(mark_of(), NAME)
+            assert harness.seen() == forward(NAME)
+
+    @pytest.mark.parametrize("zone_type", [PUBLIC, PRIVATE])
     @pytest.mark.parametrize(
         "answer",
         [Response(200, b"<html>busy</html>"), Response(200, b"{"), Response(200)],

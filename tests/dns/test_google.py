@@ -348,10 +348,11 @@ class TestErrors:
         [
             Response(200, b"<html>busy</html>"),
             Response(200, [1]),
+            Response(200, {}),
             Response(502, b"<html>bad gateway</html>"),
             Response(502, [1]),
         ],
-        ids=["no JSON", "no object", "a gateway's page", "a gateway's JSON"],
+        ids=["no JSON", "no object", "an object of nobody's", "a gateway's page", "a gateway's JSON"],
     )
     def test_what_is_no_answer_of_googles_proves_nothing(
         self, harness: GoogleHarness, provider: DNSProvider, answer: Response

@@ -132,11 +132,14 @@ class AzureDNS:
 
         def ask() -> RecordSet | None:
             try:
-                return read(client.get(zone.group, zone.name, relative, kind), zone.name)
+                found = read(client.get(zone.group, zone.name, relative, kind), zone.name)
             except HttpResponseError as error:
                 if trouble(error).fault is Fault.MISSING:
                     return None
                 raise
+            if (found.name, found.kind) != (name, kind):
+                raise ValueError(f"{found.name} {found.kind} is not what was asked for")
+            return found
 
         return self._call(Kind.READ, f"asked for {name} {kind}", ask)
 
