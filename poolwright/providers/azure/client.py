@@ -184,8 +184,9 @@ class Client:
                 raise
 
 
-def _resource(model: _SdkModel) -> Resource:
-    found = model.as_dict()
+def _resource(answer: _SdkModel) -> Resource:
+    # The SDK makes models of objects only, and gives everything else as it is.
+    found = answer.as_dict() if hasattr(answer, "as_dict") else {}
     if "id" not in found:
         raise DecodeError("the answer is no resource, so it is not Azure's")
     return found
@@ -196,4 +197,6 @@ def _listed(page: Any) -> list[Resource]:
     if not isinstance(page, dict) or not isinstance(page.get("value"), list):
         raise DecodeError("the answer is no list, so it is not Azure's")
     found: list[Resource] = page["value"]
+    if not all(isinstance(one, dict) for one in found):
+        raise DecodeError("the answer lists no resources, so it is not Azure's")
     return found

@@ -52,11 +52,11 @@ class TestPagesThatAreNotAzures:
             calls(provider)[asked]()
 
     @pytest.mark.parametrize("asked", ["list_owned", "get", "find", "create", "delete"])
-    def test_prove_nothing_in_json_either(self, server: WireServer, opened: Opened, asked: str) -> None:
+    @pytest.mark.parametrize("said", [{"message": "Blocked"}, "Blocked", ["Blocked"], {"value": ["Blocked"]}], ids=str)
+    def test_prove_nothing_in_json_either(self, server: WireServer, opened: Opened, asked: str, said: Any) -> None:
         provider = opened()
         provider.create(spec_of("a"))
-        page = Response(200, {"message": "Blocked"})
-        with server.fault(page, is_arm), pytest.raises(Transient, match="not Azure's"):
+        with server.fault(Response(200, said), is_arm), pytest.raises(Transient, match="not Azure's"):
             calls(provider)[asked]()
 
 
