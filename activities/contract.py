@@ -104,6 +104,13 @@ class Serving(Model):
     message: str
 
 
+class TeardownRequest(ServerReason):
+    """The wish to tear a server down."""
+
+    unless_serving: bool = False
+    """Leave it alone if its row says that it serves, which its life may have forgotten."""
+
+
 class Teardown(Model):
     """What there is to tear down, beside the VM."""
 

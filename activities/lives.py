@@ -23,6 +23,7 @@ from activities.contract import (
     ServerReason,
     Serving,
     Teardown,
+    TeardownRequest,
 )
 from activities.deadlines import boot_deadline
 from activities.lifeline import wake_scaling
@@ -161,11 +162,13 @@ class LifeActivities:
             return Failed(keep_until=until if keep and row.state == ServerState.FAILED else None), row.autoscale
 
     @activity.defn(name=BEGIN_DELETING, no_thread_cancel_exception=True)
-    def begin_deleting(self, request: ServerReason) -> Teardown:
+    def begin_deleting(self, request: TeardownRequest) -> Teardown:
         """From whatever state to `deleting`: the decision is made, sessions that are left end with this reason."""
         with boundary(self._store), self._store.write() as tx:
             row = _hold(tx, request.server_id)
             lock_pool(tx, row.pool)
+            if request.unless_serving and row.state in (ServerState.RUNNING, ServerState.DRAINING):
+                return Teardown(state=ServerState(row.state))
             if row.state not in (ServerState.DELETING, ServerState.DELETED):
                 if row.state == ServerState.DRAINING:
                     note(tx, row, request.reason, now())

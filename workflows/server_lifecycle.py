@@ -48,6 +48,7 @@ class ServerLifecycle:
         self._undrain: str | None = None
         self._delete: str | None = None
         self._terminate: str | None = None
+        self._forced = False
         self._cancelled = False
         self._booted = False
         self._sessions_changed = False
@@ -81,7 +82,7 @@ class ServerLifecycle:
     @workflow.signal(description="Tear the server down now; sessions on it end. The input is the reason")
     def terminate(self, reason: object = None, *_surplus: object) -> None:
         """Tear down now, whatever the state. Sessions that are left end with this reason."""
-        self._terminate = self._terminate or in_words(reason, "an operator ended it")
+        self._terminate, self._forced = self._terminate or in_words(reason, "an operator ended it"), True
 
     @workflow.signal(description="A session on this server ended")
     def sessions_changed(self, *_surplus: object) -> None:
@@ -101,8 +102,7 @@ class ServerLifecycle:
     @workflow.run
     async def run(self, _life: LifeInput) -> str:
         """Live, then tear down. Returns how it ended."""
-        reason: str | None = None
-        while reason is None:
+        while True:
             begun = await self._until_done(self._steps.begin())
             self._story.begin(begun)
             if begun.state is ServerState.DELETED:
@@ -111,7 +111,8 @@ class ServerLifecycle:
                 reason = await self._failed(begun.failure_reason or "it failed")
             else:
                 reason = await self._live_until_ended(begun)
-        await self._until_done(self._tear_down(reason))
+            if reason is not None and await self._until_done(self._tear_down(reason)):
+                break
         if self._cancelled:
             raise asyncio.CancelledError(reason)
         return reason
@@ -354,14 +355,23 @@ class ServerLifecycle:
         except asyncio.CancelledError:
             self._cancelled = True
 
-    async def _tear_down(self, reason: str) -> None:
-        """Undo everything, in reverse order, each part on its own, without end."""
-        teardown = await self._steps.begin_deleting(reason)
+    async def _tear_down(self, reason: str) -> bool:
+        """Undo everything, in reverse order, each part on its own, without end.
+
+        False: nothing is undone, since its row says that it serves and nobody said to end the sessions on it.
+        """
+        teardown = await self._steps.begin_deleting(reason, unless_serving=not self._forced)
+        if teardown.state in (ServerState.RUNNING, ServerState.DRAINING):
+            self._delete = reason
+            if not self._forced:
+                self._terminate = None
+            return False
         self._story.enter(ServerState.DELETING, reason)
         if teardown.state is not ServerState.DELETED:
             await self._undo_all(teardown)
             await self._steps.mark_deleted()
         self._story.enter(ServerState.DELETED, "every part of it is gone")
+        return True
 
     async def _undo_all(self, teardown: Teardown) -> None:
         """Each part begins when the one before is undone, or is late: a dead DNS server must not keep a VM alive."""

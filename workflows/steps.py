@@ -11,7 +11,16 @@ from temporalio.workflow import ActivityCancellationType
 
 with workflow.unsafe.imports_passed_through():
     from activities import contract
-    from activities.contract import DrainRequest, Failed, Life, Machine, ServerReason, Serving, Teardown
+    from activities.contract import (
+        DrainRequest,
+        Failed,
+        Life,
+        Machine,
+        ServerReason,
+        Serving,
+        Teardown,
+        TeardownRequest,
+    )
     from poolwright.domain.identities import zone_task_queue
 
 Result = TypeVar("Result")
@@ -111,9 +120,9 @@ class Steps:
         request = ServerReason(server_id=self.server_id, reason=reason)
         return await self._store(contract.FAIL, request, Failed, "record the failure", _TEARDOWN)
 
-    async def begin_deleting(self, reason: str) -> Teardown:
+    async def begin_deleting(self, reason: str, *, unless_serving: bool) -> Teardown:
         """The decision to delete is made."""
-        request = ServerReason(server_id=self.server_id, reason=reason)
+        request = TeardownRequest(server_id=self.server_id, reason=reason, unless_serving=unless_serving)
         return await self._store(contract.BEGIN_DELETING, request, Teardown, f"tear down: {reason}", _TEARDOWN)
 
     async def remove_dns(self, zone: str) -> None:

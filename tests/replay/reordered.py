@@ -23,9 +23,10 @@ class FreedTooEarly(ServerLifecycle):
         """See base class."""
         return await super().run(life)
 
-    async def _tear_down(self, reason: str) -> None:
-        teardown = await self._steps.begin_deleting(reason)
+    async def _tear_down(self, reason: str) -> bool:
+        teardown = await self._steps.begin_deleting(reason, unless_serving=False)
         self._story.enter(ServerState.DELETING, reason)
         await self._steps.mark_deleted()
         await self._undo_all(teardown)
         self._story.enter(ServerState.DELETED, "every part of it is gone")
+        return True

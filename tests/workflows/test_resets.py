@@ -55,6 +55,22 @@ class TestReset:
             await poolwright.until_state(server, ServerState.DELETED)
             assert poolwright.creations() == 1
 
+    async def test_a_wish_to_delete_that_it_hears_again_ends_no_session(
+        self, temporal_env: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(temporal_env, tmp_path) as poolwright:
+            server = await poolwright.running()
+            session = await poolwright.request("ada")
+            await poolwright.signals.delete(server.id, "it is not wanted")
+            await poolwright.until_told(server, ServerState.DRAINING)
+            await poolwright.signals.undrain(server.id, "it is wanted after all")
+            await poolwright.until_told(server, ServerState.RUNNING)
+            await reset(poolwright, server, BEFORE_CHECK_IN)
+            await poolwright.until_told(server, ServerState.DRAINING)
+            assert poolwright.session(session).state is SessionState.ASSIGNED
+            await poolwright.end(session)
+            await poolwright.until_state(server, ServerState.DELETED)
+
     async def test_a_server_that_drains_goes_when_it_is_empty(
         self, temporal_env: WorkflowEnvironment, tmp_path: Path
     ) -> None:
