@@ -41,7 +41,7 @@ Shape = Annotated[
         show_default=False,
     ),
 ]
-Sessions = Annotated[int, typer.Option(min=0, help="Shape: sessions a day.")]
+Sessions = Annotated[int, typer.Option(min=0, max=1_000_000, help="Shape: sessions a day.")]
 Days = Annotated[int, typer.Option(min=1, help="Shape: calendar days.")]
 FirstDay = Annotated[
     datetime,

@@ -259,5 +259,8 @@ class TestErrors:
     def test_what_cannot_be_used_is_refused_with_the_way_out(self, arguments: tuple[str, ...], said: str) -> None:
         assert said in error("pool.yaml", *arguments, expect=ExitCode.USAGE)
 
+    def test_more_sessions_than_anybody_could_play(self) -> None:
+        assert "equal to 1000000" in run("pool.yaml", "--sessions", "9" * 25, expect=ExitCode.USAGE).stderr
+
     def test_a_trace_that_is_not_there(self) -> None:
         assert "x.csv cannot be read: No such file" in error("pool.yaml", "--demand", "x.csv", expect=ExitCode.REFUSED)
