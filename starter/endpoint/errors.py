@@ -135,7 +135,7 @@ async def _database_away(_request: Request, error: Exception) -> JSONResponse:
 
 def _where(location: tuple[int | str, ...]) -> str:
     # A location names keys of the body, which anyone can choose: keep it short and printable.
-    return ".".join(str(part)[:40] for part in location[:6]).encode("ascii", "backslashreplace").decode()
+    return ".".join(str(part)[:40] for part in location[:6]).encode("unicode_escape").decode()
 
 
 def _what(found: Mapping[str, Any]) -> str:

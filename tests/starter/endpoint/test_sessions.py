@@ -140,6 +140,7 @@ class TestRequest:
             ({"pool": POOL, "user": "ada", "kind": "game"}, 422, "'desktop' or 'app'"),
             ({"pool": POOL, "user": "ada", "priority": 10**30}, 422, "body.priority"),
             ({"pool": POOL, "user": "ada", "usr": 1}, 422, "body.usr is not a key that is known here"),
+            ({"pool": POOL, "user": "ada", "\x1b[1m": 1}, 422, r"body.\x1b[1m is not a key that is known here"),
             ({"user": "ada"}, 422, "body.pool is missing"),
         ],
     )
