@@ -79,10 +79,12 @@ class SweepActivities:
         # What exists first, then the rows: the other way round, a server made in between would look like none.
         things = self._things(request, at)
         with self._store.write() as tx:
-            settings = sweeps.sweep_state(tx, request.kind, request.name).settings
+            state = sweeps.sweep_state(tx, request.kind, request.name)
+            settings, before = state.settings, state.last_round
             seen = sweeps.first_seen(tx, request.kind, request.name)
             found = [thing.owned.remembered(seen) for thing in things]
-            plan = orphans(found, frozenset(live_server_ids(tx)), controller_id(tx), settings, at)
+            failed = {one.key for one in found if before is not None and before.failed(one)}
+            plan = orphans(found, frozenset(live_server_ids(tx)), controller_id(tx), settings, at, failed)
             plan = sweeps.record_plan(tx, request.kind, request.name, request.round, plan)
         deletions = self._delete(plan, things)
         missing: dict[str, datetime] = {}

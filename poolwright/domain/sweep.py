@@ -72,7 +72,7 @@ class SweepPlan(Model):
     """What one round does. Each thing that was found is in one of the two."""
 
     delete: tuple[Verdict, ...]
-    """The longest orphaned first."""
+    """The longest orphaned first; after these, what the round before could not delete."""
     kept: tuple[Verdict, ...]
 
     def first_seen(self) -> Mapping[str, datetime]:
@@ -101,19 +101,25 @@ class SweepPlan(Model):
 
 
 def orphans(
-    found: Iterable[Owned], live_server_ids: Set[str], controller_id: str, settings: SweepSettings, now: datetime
+    found: Iterable[Owned],
+    live_server_ids: Set[str],
+    controller_id: str,
+    settings: SweepSettings,
+    now: datetime,
+    failed: Container[str] = frozenset(),
 ) -> SweepPlan:
     """Sort what was found into what to delete and what to keep, with a sentence for each.
 
     Deleted is only what bears this controller's mark for a server that does not live, has been seen so for the grace
     period, and is within the cap; the longest orphaned goes first. In report mode nothing is. `live_server_ids` are all
-    servers that are not `deleted`.
+    servers that are not `deleted`. `failed` (`Owned.key`): what the round before could not delete, which goes last.
     """
     # Of two entries for one thing the later counts, whatever their order.
     things = sorted({one.key: one for one in sorted(found, key=_age)}.values(), key=_age)
     spared = {one.key: _spared(one, live_server_ids, controller_id, settings, now) for one in things}
     kept = [verdict for verdict in spared.values() if verdict is not None]
-    due = [one for one in things if spared[one.key] is None]
+    # As many as the cap that can never be deleted would keep all others for ever.
+    due = sorted((one for one in things if spared[one.key] is None), key=lambda one: one.key in failed)
     kept += [_over_the_cap(one, settings) for one in due[settings.cap :]]
     if settings.mode is SweepMode.REPORT:
         return SweepPlan(delete=(), kept=(*kept, *(_reported(one) for one in due[: settings.cap])))

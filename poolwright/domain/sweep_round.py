@@ -52,6 +52,12 @@ class SweepRound(Model):
     """Why nothing could be looked at; then there are no entries."""
     entries: tuple[SweepEntry, ...] = ()
 
+    def failed(self, owned: Owned) -> bool:
+        """Whether it was to delete this thing, and that did not work."""
+        thing = (owned.what, owned.reference, owned.mark.server_id)
+        failures = (entry for entry in self.entries if entry.outcome is Outcome.FAILED)
+        return any((entry.what, entry.reference, entry.server_id) == thing for entry in failures)
+
 
 def round_of(
     at: AwareDatetime,

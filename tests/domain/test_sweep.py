@@ -80,6 +80,12 @@ class TestRound:
         assert only(round_.kept).reason is Reason.CAP
         assert "one round deletes at most 2" in only(round_.kept).sentence
 
+    def test_what_could_not_be_deleted_before_lets_the_others_go_first(self) -> None:
+        things = [owned("a", 5), owned("b", 4), owned("c", 3)]
+        round_ = orphans(things, frozenset(), OURS, DELETING, NOW, {things[0].key, things[1].key})
+        assert [verdict.owned.mark.server_id for verdict in round_.delete] == ["c", "a"]
+        assert only(round_.kept).owned == things[1]
+
     def test_report_mode_says_what_it_would_delete_and_deletes_nothing(self) -> None:
         round_ = plan(*map(owned, "abc"), rules=SweepSettings(grace_seconds=3600, cap=2))
         assert not round_.delete

@@ -147,6 +147,21 @@ class TestDelete:
             await poolwright.skip(PERIOD + 5)
             assert not poolwright.living()
 
+    async def test_as_many_as_the_cap_that_cannot_be_deleted_do_not_keep_the_others(
+        self, skipping: WorkflowEnvironment, tmp_path: Path
+    ) -> None:
+        async with scene(skipping, tmp_path) as poolwright:
+            for number in range(2):
+                plant(poolwright, f"sgone{number}")
+            poolwright.world.fail_next(Operation.DELETE, Failure.PERMISSION_DENIED)
+            await begin(poolwright, **DELETE | {"grace_seconds": 0, "cap": 1})
+            stuck = last(poolwright).entries[0]
+            assert stuck.outcome is Outcome.FAILED
+            await poolwright.skip(PERIOD + 5)
+            assert references(poolwright.living()) == {stuck.reference}
+            await poolwright.skip(PERIOD + 5)
+            assert not poolwright.living()
+
     async def test_one_that_takes_its_time_is_being_deleted(
         self, skipping: WorkflowEnvironment, tmp_path: Path
     ) -> None:
