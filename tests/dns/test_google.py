@@ -226,11 +226,8 @@ class TestCalls:
     def test_an_operation_is_refused_at_its_first_call_and_waits_at_the_others(
         self, harness: GoogleHarness, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        clock = Clock()
+        clock = Clock(stands_still=True)
         provider = paced(harness, clock)
-        with pytest.raises(Throttled) as refused:
-            _exhaust(provider)
-        assert refused.value.retry_after_seconds
         waited: list[float] = []
 
         def wait(seconds: float) -> None:
@@ -238,6 +235,10 @@ class TestCalls:
             clock.advance(seconds)
 
         monkeypatch.setattr("poolwright.vendors.patience.time.sleep", wait)
+        with pytest.raises(Throttled) as refused:
+            _exhaust(provider)
+        assert refused.value.retry_after_seconds
+        waited.clear()
         clock.advance(refused.value.retry_after_seconds)
         provider.upsert(mark_of(), record_of(NAME))
         assert waited
