@@ -91,6 +91,17 @@ class TestTheCreatorDies:
         assert wait_for(lambda: local.delete(mark_of("a"), None))
         assert not list(processes_in(root))
 
+    def test_and_what_is_no_process_id_is_taken_for_none(
+        self, settings: Settings, local: LocalProvider, root: Path
+    ) -> None:
+        # A machine's directory is its script's own, which may write there what it likes.
+        create_and_die(settings, _spec(), "before the start")
+        (root / "pw-a" / "pid").write_text("-1\n")
+        (root / "pw-a" / "process.json").write_text('{"pid": -1, "session": 0, "create_time_seconds": 0}')
+        assert [vm.state for vm in local.list_owned()] == [VMState.STOPPED]
+        assert local.delete(mark_of("a"), None)
+        assert local.list_owned() == []
+
     def test_while_it_wrote_and_the_draft_is_replaced(
         self, settings: Settings, local: LocalProvider, root: Path
     ) -> None:

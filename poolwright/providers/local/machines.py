@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import IO, Final
 
-from pydantic import Field, ValidationError
+from pydantic import Field, PositiveInt, ValidationError
 
 from poolwright.domain.base import Model
 from poolwright.domain.identities import OwnerMark, machine_name
@@ -49,7 +49,7 @@ class Machine(Model):
 class MachineProcess(Model):
     """`process.json`: the machine's first process. The times tell it from a later process with the same pid."""
 
-    pid: int
+    pid: PositiveInt
     session: int
     """Session that the process and its ordinary children are in."""
     create_time_seconds: float
