@@ -197,6 +197,20 @@ class TestTextsBesideTheMark:
         assert harness.seen() == forward(name, mark=mark_of("b"))
 
 
+class TestTwoWorkers:
+    def test_addresses_that_were_written_during_the_removal_go_with_the_mark(self, harness: OCIDNSHarness) -> None:
+        name, provider = f"a.{ZONE}", harness.open(OURS)
+        provider.upsert(mark_of(), record_of(name))
+
+        def write_others() -> None:
+            harness.write(name, "A", "192.0.2.9")
+            harness.write(name, "AAAA", ADDRESS_6)
+
+        harness.meanwhile(write_others)
+        provider.delete(mark_of(), name)
+        assert not harness.seen()
+
+
 class TestCalls:
     def test_a_name_takes_one_look_and_one_change(self, harness: OCIDNSHarness) -> None:
         provider = harness.open(OURS)

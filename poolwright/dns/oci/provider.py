@@ -98,7 +98,8 @@ class OCIDNSProvider(ZonedDNS[Zone, Place]):
                 return "", strangers
             leaving = () if strangers else place.of(*ADDRESS_KINDS)
             try:
-                self._service.change(zone, release(place, mark, leaving))
+                # Another worker of ours may have written other addresses since our look.
+                self._service.change(zone, release(place, mark, (), ADDRESS_KINDS))
             except Unmet as unmet:
                 problem = again(unmet, fqdn)
                 place = self._service.place(zone, fqdn)

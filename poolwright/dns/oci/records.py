@@ -141,14 +141,15 @@ def rewrite(place: Place, kinds: Sequence[str], wanted: Sequence[Record]) -> lis
     ]
 
 
-def release(place: Place, mark: OwnerMark, leaving: Iterable[Record]) -> list[Operation]:
-    """Remove the mark, and these if it is the last one, provided that all marks are still there. A text of somebody
-    else beside them stays."""
+def release(place: Place, mark: OwnerMark, leaving: Iterable[Record], kinds: Iterable[str] = ()) -> list[Operation]:
+    """Remove the mark, and if it is the last one these and all there is of these kinds by then, provided that all marks
+    are still there. A text of somebody else beside them stays."""
     marked = [one for one in place.at_owner if marks_in([one])]
     ours = [one for one in marked if marks_in([one]) == [mark]]
     # Of two that leave at once, the second must see that it is the last.
     going = ours if place.strangers(mark) else [*leaving, *ours]
-    return [*map(_require, marked), *map(_remove, going)]
+    wholly = [] if place.strangers(mark) else [_operation("REMOVE", place.name, kind) for kind in kinds]
+    return [*map(_require, marked), *wholly, *map(_remove, going)]
 
 
 def probe(name: str) -> list[Operation]:
