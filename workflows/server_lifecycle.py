@@ -1,9 +1,9 @@
 """`ServerLifecycle`: the life of one server, from its committed row until every part of it is proven gone."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError
@@ -11,9 +11,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from workflows.reasons import in_words
 from workflows.steps import Steps
 from workflows.story import Story
+from workflows.undoing import undo_all
 
 with workflow.unsafe.imports_passed_through():
-    from activities.contract import DrainRequest, Life, LifeInput, Machine, Teardown
+    from activities.contract import DrainRequest, Life, LifeInput, Machine
     from poolwright.domain.identities import SERVER_LIFECYCLE
     from poolwright.domain.scaling import DrainReason
     from poolwright.domain.servers import CheckInStatus
@@ -23,8 +24,6 @@ Result = TypeVar("Result")
 
 _EMPTY_CHECK = timedelta(minutes=10)
 """While draining: look again this often, should the signal of a session's end have been lost."""
-_LATE = timedelta(seconds=30)
-"""A part of the teardown that takes longer is not waited for before the next begins."""
 _HEARD_LATE = timedelta(minutes=5)
 """A server that checked in as running in time is waited for so much longer: perhaps no worker was there to hear it."""
 _LAST_WORDS = timedelta(seconds=1)
@@ -356,10 +355,7 @@ class ServerLifecycle:
             self._cancelled = True
 
     async def _tear_down(self, reason: str) -> bool:
-        """Undo everything, in reverse order, each part on its own, without end.
-
-        False: nothing is undone, since its row says that it serves and nobody said to end the sessions on it.
-        """
+        """Undo everything. False: nothing, since its row says that it serves, and nobody ends the sessions on it."""
         teardown = await self._steps.begin_deleting(reason, unless_serving=not self._forced)
         if teardown.state in (ServerState.RUNNING, ServerState.DRAINING):
             self._delete = reason
@@ -368,33 +364,10 @@ class ServerLifecycle:
             return False
         self._story.enter(ServerState.DELETING, reason)
         if teardown.state is not ServerState.DELETED:
-            await self._undo_all(teardown)
+            await undo_all(self._steps, self._story, teardown)
             await self._steps.mark_deleted()
         self._story.enter(ServerState.DELETED, "every part of it is gone")
         return True
-
-    async def _undo_all(self, teardown: Teardown) -> None:
-        """Each part begins when the one before is undone, or is late: a dead DNS server must not keep a VM alive."""
-        zone = self._story.zone
-        parts: list[tuple[str, Callable[[str], Coroutine[Any, Any, None]]]] = []
-        if teardown.dns:
-            parts.append(("its DNS records to be removed", self._steps.remove_dns))
-        parts.append(("the provider to prove the VM gone", self._steps.delete_machine))
-        if teardown.computer_record:
-            parts.append(("its computer record to be deleted", self._steps.delete_computer_record))
-        begun: list[asyncio.Task[None]] = []
-        for what, undo in parts:
-            if begun:
-                await self._undone_or_late(begun[-1])
-            self._story.wait_for(what)
-            begun.append(asyncio.create_task(undo(zone)))
-        await asyncio.gather(*begun)
-
-    async def _undone_or_late(self, part: asyncio.Task[None]) -> None:
-        try:
-            await workflow.wait_condition(part.done, timeout=_LATE, timeout_summary="before the next part is undone")
-        except TimeoutError:
-            self._story.say("that takes long; the rest is undone meanwhile")
 
     async def _until_done(self, work: Awaitable[Result]) -> Result:
         """Wait for the work to its end, whoever cancels in between."""

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 from workflows.server_lifecycle import ServerLifecycle
+from workflows.undoing import undo_all
 
 with workflow.unsafe.imports_passed_through():
     from activities.contract import LifeInput
@@ -27,6 +28,6 @@ class FreedTooEarly(ServerLifecycle):
         teardown = await self._steps.begin_deleting(reason, unless_serving=False)
         self._story.enter(ServerState.DELETING, reason)
         await self._steps.mark_deleted()
-        await self._undo_all(teardown)
+        await undo_all(self._steps, self._story, teardown)
         self._story.enter(ServerState.DELETED, "every part of it is gone")
         return True

@@ -175,15 +175,15 @@ class TestRound:
     ) -> None:
         async with tidy_scene(temporal_env, tmp_path) as poolwright:
             poolwright.start_working(zone=False)
-            save(poolwright.store, "pool", "by-hand", {"type": "server", "queue_expiry_seconds": 60})
+            save(poolwright.store, "pool", "by-hand", {"type": "server", "queue_expiry_seconds": 3600})
+            now = await poolwright.now()
             with poolwright.store.write() as tx:
                 request = sessions.SessionRequest(pool="by-hand", user="ada")
-                session = sessions.request_session(tx, request, await poolwright.now())
+                late = sessions.request_session(tx, request, now)
+                early = sessions.request_session(tx, request, now - timedelta(seconds=3600))
             await one_round(poolwright)
-            assert poolwright.session(session).state is SessionState.QUEUED
-            await poolwright.skip(61)
-            await one_round(poolwright)
-            ended = poolwright.session(session)
+            assert poolwright.session(late).state is SessionState.QUEUED
+            ended = poolwright.session(early)
             assert ended.state is SessionState.ENDED
             assert "the pool's limit" in str(ended.end_reason)
 
