@@ -1,6 +1,7 @@
 """Connecting to Temporal: its standard environment variables and profile files decide where."""
 
 import asyncio
+import logging
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
@@ -10,6 +11,7 @@ from temporalio.service import RPCError
 from starter.plugin import poolwright_plugin
 
 DEFAULT_ADDRESS = "localhost:7233"
+_LOGGER = logging.getLogger(__name__)
 
 
 class TemporalUnreachable(Exception):
@@ -30,6 +32,7 @@ async def connect(*, patience_seconds: float = 10, runtime: Runtime | None = Non
     options.setdefault("target_host", DEFAULT_ADDRESS)
     loop = asyncio.get_running_loop()
     give_up_at = loop.time() + patience_seconds
+    waits = False
     while True:
         try:
             return await Client.connect(**options, plugins=[poolwright_plugin()], runtime=runtime)
@@ -39,6 +42,10 @@ async def connect(*, patience_seconds: float = 10, runtime: Runtime | None = Non
                     f"no Temporal server answers at {options.get('target_host')} ({error}): "
                     "start one with `poolwright up`, or set TEMPORAL_ADDRESS or TEMPORAL_PROFILE"
                 ) from None
+            if not waits:
+                where = options["target_host"]
+                _LOGGER.info("no Temporal server answers at %s yet; it is waited for, %.0f s", where, patience_seconds)
+                waits = True
         await asyncio.sleep(0.1)
 
 

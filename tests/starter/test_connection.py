@@ -1,5 +1,6 @@
 """Which Temporal server is meant."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,9 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from starter.cli.failures import explained
-from starter.connection import TemporalSettingsProblem, connect
+from starter.connection import TemporalSettingsProblem, TemporalUnreachable, connect
 from starter.preparation import NamespaceNotReady, prepare_namespace
+from tests.servers.ports import reserved_port
 
 API_KEY = "planted-api-key-0815"
 LACKS_A_QUOTE = f'[profile.default]\napi_key = "{API_KEY}\n'
@@ -36,6 +38,18 @@ class TestSettings:
         monkeypatch.setenv("TEMPORAL_PROFILE", "cloud")
         with pytest.raises(TemporalSettingsProblem, match="Profile 'cloud' not found; mend TEMPORAL_PROFILE"):
             await connect(patience_seconds=0)
+
+
+class TestWaiting:
+    async def test_a_server_that_does_not_answer_yet_is_told_once_and_in_the_end_as_a_problem(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        address = f"127.0.0.1:{reserved_port()}"
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        caplog.set_level(logging.INFO, logger="starter.connection")
+        with pytest.raises(TemporalUnreachable, match=f"no Temporal server answers at {address} "):
+            await connect(patience_seconds=0.3)
+        assert caplog.messages == [f"no Temporal server answers at {address} yet; it is waited for, 0 s"]
 
 
 @pytest.mark.slow
