@@ -1,7 +1,7 @@
 """Names of DNS records, as pure rules. Every name here is lower-case ASCII and has no dot at its end."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
@@ -123,6 +123,15 @@ def reverse_zone(text: str) -> str:
 def kind_of(address: Address) -> str:
     """The kind of record that holds this address."""
     return "A" if address.version == 4 else "AAAA"  # the two versions there are
+
+
+def renewed_ttl(ttl_seconds: int, before: Collection[int | None]) -> int:
+    """The TTL of a mark that is written in place of one with a TTL from before: another one, hardly shorter.
+
+    Where a service removes only what is repeated exactly, whoever has looked before and is about to remove the mark
+    then looks again. Nothing else might stop it: another worker may have added a record of a kind that was not there.
+    """
+    return ttl_seconds if ttl_seconds not in before else ttl_seconds - 1 or 2
 
 
 def longest_suffix(name: str, zones: Iterable[str]) -> str | None:

@@ -20,6 +20,7 @@ from poolwright.dns.google.records import (
     address_sets,
     addresses_in,
     marks_in,
+    renewed,
     same,
 )
 from poolwright.dns.google.service import CloudDNS, Unmet
@@ -101,7 +102,7 @@ class GoogleDNS(ZonedDNS[Zone, Place]):
             if same(before, wanted):
                 return removed
             try:
-                self._service.change(zone, deletions=before, additions=wanted)
+                self._service.change(zone, deletions=before, additions=renewed(wanted, before))
             except Unmet as unmet:
                 problem = unmet.error
                 continue

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from poolwright.dns.base import AddressRecord
-from poolwright.dns.names import Address, kind_of, owner_name, plain, reverse_name
+from poolwright.dns.names import Address, kind_of, owner_name, plain, renewed_ttl, reverse_name
 from poolwright.domain.identities import OwnerMark
 
 ADDRESS_KINDS: Final = ("A", "AAAA")
@@ -113,8 +113,17 @@ def marks_in(records: RecordSet) -> list[OwnerMark]:
     return [mark for mark in map(OwnerMark.parse, records.data) if mark is not None]
 
 
+def renewed(wanted: Iterable[RecordSet], before: Iterable[RecordSet]) -> list[RecordSet]:
+    """The wanted record sets, but texts with another TTL than those before had."""
+    ttls = [int(one.native.get("ttl", 0)) for one in before if one.kind == "TXT"]
+    return [
+        _new(one.name, one.kind, renewed_ttl(int(one.native["ttl"]), ttls), one.data) if one.kind == "TXT" else one
+        for one in wanted
+    ]
+
+
 def same(left: Iterable[RecordSet], right: Iterable[RecordSet]) -> bool:
-    """Whether both are the same record sets, whatever their order."""
+    """Whether both are the same record sets, whatever their order and the TTL of texts."""
     return sorted(map(_content, left)) == sorted(map(_content, right))
 
 
@@ -132,4 +141,5 @@ def _quoted(mark: OwnerMark) -> str:
 
 
 def _content(records: RecordSet) -> tuple[str, str, int, list[str]]:
-    return records.name, records.kind, int(records.native.get("ttl", 0)), sorted(records.data)
+    ttl = 0 if records.kind == "TXT" else int(records.native.get("ttl", 0))
+    return records.name, records.kind, ttl, sorted(records.data)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Final
 
-from poolwright.dns.names import Address, owner_name, plain
+from poolwright.dns.names import Address, owner_name, plain, renewed_ttl
 from poolwright.domain.identities import OwnerMark
 
 if TYPE_CHECKING:
@@ -55,9 +55,10 @@ class Standing:
         return [one for one in self.at_owner if one["Type"] == "TXT"]
 
     def texts_with(self, mark: RecordSet, instead_of: OwnerMark) -> Sequence[RecordSet]:
-        """The texts with this mark in place of that one; what else stands beside it stays."""
-        ours = values_of(mark)
-        return [{**mark, "ResourceRecords": [{"Value": value} for value in (*ours, *self._others(instead_of))]}]
+        """The texts with this mark in place of that one, and with another TTL; what else stands beside it stays."""
+        ours, ttl = values_of(mark), renewed_ttl(mark["TTL"], [one.get("TTL") for one in self.at_owner_texts])
+        values = (*ours, *self._others(instead_of))
+        return [{**mark, "TTL": ttl, "ResourceRecords": [{"Value": value} for value in values]}]
 
     def texts_without(self, mark: OwnerMark) -> Sequence[RecordSet]:
         """The texts but for this mark; nothing when it stood alone."""
@@ -129,10 +130,11 @@ def changes(before: Iterable[RecordSet], after: Iterable[RecordSet]) -> list[Cha
 
 
 def same(one: Iterable[RecordSet], other: Iterable[RecordSet]) -> bool:
-    """Whether these are the same record sets, in whatever order and spelling."""
+    """Whether these are the same record sets, in whatever order and spelling, whatever the TTL of texts."""
     return sorted(map(_comparable, one)) == sorted(map(_comparable, other))
 
 
 def _comparable(one: RecordSet) -> tuple[str, str, str, Sequence[str], bool]:
     simple = set(one) <= {"Name", "Type", "TTL", "ResourceRecords"}
-    return name_of(one), one["Type"], str(one.get("TTL")), sorted(values_of(one)), simple
+    ttl = "" if one["Type"] == "TXT" else str(one.get("TTL"))
+    return name_of(one), one["Type"], ttl, sorted(values_of(one)), simple
