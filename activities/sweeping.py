@@ -83,7 +83,7 @@ class SweepActivities:
             settings, before = state.settings, state.last_round
             seen = sweeps.first_seen(tx, request.kind, request.name)
             found = [thing.owned.remembered(seen) for thing in things]
-            failed = {one.key for one in found if before is not None and before.failed(one)}
+            failed = before.failed if before is not None else ()
             plan = orphans(found, frozenset(live_server_ids(tx)), controller_id(tx), settings, at, failed)
             plan = sweeps.record_plan(tx, request.kind, request.name, request.round, plan)
         deletions = self._delete(plan, things)
@@ -91,7 +91,7 @@ class SweepActivities:
         entries: list[SweepEntry] = []
         if request.kind == "vm_provider":
             missing, entries = self._missing_machines(request.name, things, at)
-        return round_of(at, settings.mode, plan, deletions, entries), missing
+        return round_of(at, settings.mode, plan, deletions, entries, failed), missing
 
     def _things(self, request: SweepRequest, at: datetime) -> Sequence[Thing]:
         if request.kind == "vm_provider":

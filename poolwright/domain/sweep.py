@@ -4,7 +4,7 @@ One rule for VMs, computer records and DNS records alike. The caller lists what 
 the living servers afterwards: the other way round, whatever is made in between would look like an orphan.
 """
 
-from collections.abc import Container, Iterable, Mapping, Set
+from collections.abc import Container, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -72,7 +72,7 @@ class SweepPlan(Model):
     """What one round does. Each thing that was found is in one of the two."""
 
     delete: tuple[Verdict, ...]
-    """The longest orphaned first; after these, what the round before could not delete."""
+    """The longest orphaned first; after these, what rounds before could not delete."""
     kept: tuple[Verdict, ...]
 
     def first_seen(self) -> Mapping[str, datetime]:
@@ -106,20 +106,22 @@ def orphans(
     controller_id: str,
     settings: SweepSettings,
     now: datetime,
-    failed: Container[str] = frozenset(),
+    failed: Sequence[str] = (),
 ) -> SweepPlan:
     """Sort what was found into what to delete and what to keep, with a sentence for each.
 
     Deleted is only what bears this controller's mark for a server that does not live, has been seen so for the grace
     period, and is within the cap; the longest orphaned goes first. In report mode nothing is. `live_server_ids` are all
-    servers that are not `deleted`. `failed` (`Owned.key`): what the round before could not delete, which goes last.
+    servers that are not `deleted`. `failed` (`Owned.key`): what rounds before could not delete; it goes last, in this
+    order.
     """
     # Of two entries for one thing the later counts, whatever their order.
     things = sorted({one.key: one for one in sorted(found, key=_age)}.values(), key=_age)
     spared = {one.key: _spared(one, live_server_ids, controller_id, settings, now) for one in things}
     kept = [verdict for verdict in spared.values() if verdict is not None]
     # As many as the cap that can never be deleted would keep all others for ever.
-    due = sorted((one for one in things if spared[one.key] is None), key=lambda one: one.key in failed)
+    turns = {key: turn for turn, key in enumerate(failed)}
+    due = sorted((one for one in things if spared[one.key] is None), key=lambda one: turns.get(one.key, -1))
     kept += [_over_the_cap(one, settings) for one in due[settings.cap :]]
     if settings.mode is SweepMode.REPORT:
         return SweepPlan(delete=(), kept=(*kept, *(_reported(one) for one in due[: settings.cap])))

@@ -1,6 +1,6 @@
 """What a round of a sweep came to, thing by thing, in sentences."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -51,12 +51,8 @@ class SweepRound(Model):
     problem: str | None = None
     """Why nothing could be looked at; then there are no entries."""
     entries: tuple[SweepEntry, ...] = ()
-
-    def failed(self, owned: Owned) -> bool:
-        """Whether it was to delete this thing, and that did not work."""
-        thing = (owned.what, owned.reference, owned.mark.server_id)
-        failures = (entry for entry in self.entries if entry.outcome is Outcome.FAILED)
-        return any((entry.what, entry.reference, entry.server_id) == thing for entry in failures)
+    failed: tuple[str, ...] = ()
+    """`Owned.key` of what it or a round before could not delete and is still over the cap, the latest tried last."""
 
 
 def round_of(
@@ -65,15 +61,20 @@ def round_of(
     plan: SweepPlan,
     deletions: Mapping[str, bool | str],
     missing: Iterable[SweepEntry] = (),
+    failed_before: Sequence[str] = (),
 ) -> SweepRound:
     """The round of this plan. `deletions`: `Owned.key` of what was to be deleted -> whether it is gone already, or the
-    problem that it met."""
+    problem that it met. `failed_before`: `failed` of the round before."""
+    waiting = {verdict.owned.key for verdict in plan.kept if verdict.reason is Reason.CAP}
+    failed = [key for key in failed_before if key in waiting]
+    failed += [key for key, result in deletions.items() if isinstance(result, str)]
     entries = [_deleted(verdict, deletions[verdict.owned.key]) for verdict in plan.delete]
     entries += missing
     entries += [_kept(verdict) for verdict in plan.kept if verdict.reason is not Reason.LIVE]
     order = list(Outcome)
     entries.sort(key=lambda entry: order.index(entry.outcome))
-    return SweepRound(at=at, mode=mode, summary=_summary(plan, entries), entries=tuple(entries[:MOST_ENTRIES]))
+    listed = tuple(entries[:MOST_ENTRIES])
+    return SweepRound(at=at, mode=mode, summary=_summary(plan, entries), entries=listed, failed=tuple(failed))
 
 
 def missing_machine(server_id: str, hostname: str, reference: str, since: AwareDatetime) -> SweepEntry:

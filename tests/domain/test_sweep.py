@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from poolwright.domain.identities import OwnerMark
 from poolwright.domain.resources import SweepMode, SweepSettings
 from poolwright.domain.sweep import Owned, Reason, SweepPlan, Verdict, orphans
+from poolwright.domain.sweep_round import round_of
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 OURS = "controller-1"
@@ -82,9 +83,19 @@ class TestRound:
 
     def test_what_could_not_be_deleted_before_lets_the_others_go_first(self) -> None:
         things = [owned("a", 5), owned("b", 4), owned("c", 3)]
-        round_ = orphans(things, frozenset(), OURS, DELETING, NOW, {things[0].key, things[1].key})
+        round_ = orphans(things, frozenset(), OURS, DELETING, NOW, (things[0].key, things[1].key))
         assert [verdict.owned.mark.server_id for verdict in round_.delete] == ["c", "a"]
         assert only(round_.kept).owned == things[1]
+
+    def test_however_many_cannot_be_deleted_each_of_the_others_has_its_turn(self) -> None:
+        things, tried = [owned(f"s{number}", 20 - number) for number in range(9)], list[str]()
+        failed: tuple[str, ...] = ()
+        for _ in range(9):
+            round_ = orphans(things, frozenset(), OURS, DELETING, NOW, failed)
+            problems = {verdict.owned.key: "no" for verdict in round_.delete}
+            tried += problems
+            failed = round_of(NOW, DELETING.mode, round_, problems, failed_before=failed).failed
+        assert tried == 2 * [one.key for one in things]
 
     def test_report_mode_says_what_it_would_delete_and_deletes_nothing(self) -> None:
         round_ = plan(*map(owned, "abc"), rules=SweepSettings(grace_seconds=3600, cap=2))
