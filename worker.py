@@ -15,21 +15,30 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from poolwright.store.installation import upgrade
 from starter.connection import TemporalSettingsProblem, TemporalUnreachable, connect
+from starter.lives import ensure_all_loops
 from starter.preparation import NamespaceNotReady, keep_closed_workflows, keep_prepared, prepare_namespace
 from starter.settings import Settings, load_settings
 from starter.workers import Workers
 
 
 async def run(
-    settings: Settings, zones: list[str] | None, *, workflows: bool, keep_closed_days: int | None = None
+    settings: Settings,
+    zones: list[str] | None,
+    *,
+    workflows: bool,
+    keep_closed_days: int | None = None,
+    decide_at_once: bool = False,
 ) -> None:
-    """Work until SIGTERM or SIGINT. `keep_closed_days`: see the flag; None: as the namespace has it."""
+    """Work until SIGTERM or SIGINT. `keep_closed_days` and `decide_at_once`: see the flags; None: as the namespace has
+    it."""
     store = settings.open_store()
     try:
         await asyncio.to_thread(upgrade, store)
         client = await connect(patience_seconds=60, runtime=_runtime(settings))
         workers = Workers(client, store, settings.advertised_address, zones, workflows=workflows)
         await _prepare(client, keep_closed_days)
+        if decide_at_once:
+            await ensure_all_loops(client, store, "a worker was started")
         keeping = asyncio.create_task(keep_prepared(client, partial(_prepare, client, keep_closed_days)))
         try:
             await workers.run(_stop_event())
@@ -49,11 +58,20 @@ def main() -> None:
     parser.add_argument(
         "--keep-closed-days", type=int, help="let Temporal's namespace keep workflows for so many days after their end"
     )
+    parser.add_argument(
+        "--decide-at-once", action="store_true", help="have every pool decide now: after everything stood still"
+    )
     flags = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
-        workflows = not flags.no_workflows
-        asyncio.run(run(load_settings(), flags.zone, workflows=workflows, keep_closed_days=flags.keep_closed_days))
+        work = run(
+            load_settings(),
+            flags.zone,
+            workflows=not flags.no_workflows,
+            keep_closed_days=flags.keep_closed_days,
+            decide_at_once=flags.decide_at_once,
+        )
+        asyncio.run(work)
     except (TemporalUnreachable, TemporalSettingsProblem, NamespaceNotReady) as error:
         sys.exit(f"worker: {error}")
 

@@ -10,6 +10,13 @@ from poolwright.store.engine import Store
 from starter.signals import Signals
 
 
+async def ensure_all_loops(client: Client, store: Store, why: str) -> None:
+    """`ensure_loops` for every autoscale config."""
+    with store.read() as tx:
+        names = scaling.autoscale_names(tx)
+    await ensure_loops(client, store, names, why)
+
+
 async def ensure_loops(client: Client, store: Store, autoscales: Iterable[str], why: str) -> None:
     """Start the loop of each of these autoscale configs, or wake the one that runs. Repeatable.
 

@@ -91,6 +91,8 @@ def down(
     if delete_servers:
         _delete_servers(settings)
     note("Stopped." if background.down(settings) else f"Nothing runs on {settings.data_directory}.")
+    if delete_servers:
+        _resume_pools(settings)
 
 
 def status(data_directory: DataDirectory = None, output: Output = OutputFormat.TABLE) -> None:
@@ -139,6 +141,13 @@ def _delete_servers(settings: "Settings") -> None:
         except ServersLeft as left:
             raise CommandFailed(str(left), ExitCode.TIMED_OUT) from None
     note(f"Deleted {deleted} server(s).")
+
+
+def _resume_pools(settings: "Settings") -> None:
+    from starter.stack.deletion import resume_pools
+
+    with closing(settings.open_store()) as store:
+        resume_pools(store)
 
 
 def _print_status(settings: "Settings", output: OutputFormat) -> bool:

@@ -12,6 +12,8 @@ from starter.settings import Settings
 
 _KEEP_CLOSED_DAYS = 30
 """Closed workflows stay in the Web UI this long; the embedded server's own default is one day."""
+_DECIDE = "--decide-at-once"
+"""What the loops wait for may have changed while the stack was down: `down --delete-servers` resumes pools then."""
 
 
 class Component(Model):
@@ -36,7 +38,7 @@ def components(settings: Settings) -> Sequence[Component]:
         ),
         Component(
             name="worker",
-            command=(sys.executable, "-m", "worker", "--keep-closed-days", str(_KEEP_CLOSED_DAYS)),
+            command=(sys.executable, "-m", "worker", "--keep-closed-days", str(_KEEP_CLOSED_DAYS), _DECIDE),
             environment=environment,
             ports={"--metrics-port": settings.metrics_port},
         ),

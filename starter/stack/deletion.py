@@ -41,12 +41,12 @@ class ServersLeft(Exception):
 
 
 async def delete_servers(store: Store, signals: TerminateSignals, patience_seconds: float = _PATIENCE_SECONDS) -> int:
-    """Delete every autoscaled server, with nobody being asked: pools are paused meanwhile. Returns how many.
+    """Delete every autoscaled server, with nobody being asked. Returns how many. Pools are paused until `resume_pools`.
 
     Whoever does not take the signal, because its life does not run just then, is asked again. Repeatable. Raises
-    `ServersLeft` when they are not all gone in time; then pools stay paused.
+    `ServersLeft` when they are not all gone in time.
     """
-    paused = await asyncio.to_thread(_pause, store)
+    await asyncio.to_thread(_pause, store)
     asked: set[str] = set()
     give_up_at = asyncio.get_running_loop().time() + patience_seconds
     while living := await asyncio.to_thread(_live_servers, store):
@@ -56,26 +56,23 @@ async def delete_servers(store: Store, signals: TerminateSignals, patience_secon
         if asyncio.get_running_loop().time() >= give_up_at:
             raise _left(living, asked, patience_seconds)
         await asyncio.sleep(_PAUSE_SECONDS)
-    await asyncio.to_thread(_resume, store, paused)
     return len(asked)
 
 
-def _pause(store: Store) -> Sequence[str]:
-    """The configs that are to be resumed afterwards: not those that an operator has paused."""
+def resume_pools(store: Store) -> None:
+    """Resume what `delete_servers` has paused, once no worker runs that would make servers anew. Repeatable."""
     with store.write() as tx:
-        # Those with our own reason are left of a run that was cut short.
-        ours = [name for name in scaling.autoscale_names(tx) if scaling.paused_because(tx, name) in (None, _REASON)]
-        for name in ours:
-            scaling.set_paused(tx, name, _REASON)
-    return ours
-
-
-def _resume(store: Store, paused: Sequence[str]) -> None:
-    with store.write() as tx:
-        for name in paused:
-            # Somebody may have paused it for another reason meanwhile.
+        for name in scaling.autoscale_names(tx):
+            # An operator's pause has another reason.
             if scaling.paused_because(tx, name) == _REASON:
                 scaling.set_paused(tx, name, None)
+
+
+def _pause(store: Store) -> None:
+    with store.write() as tx:
+        for name in scaling.autoscale_names(tx):
+            if scaling.paused_because(tx, name) is None:
+                scaling.set_paused(tx, name, _REASON)
 
 
 async def _took_it(signals: TerminateSignals, server_id: str) -> bool:

@@ -10,7 +10,7 @@ from poolwright.domain.states import ServerState
 from poolwright.store import scaling
 from poolwright.store.engine import Store
 from poolwright.store.servers import live_server_ids, lock_server, transition
-from starter.stack.deletion import ServersLeft, delete_servers
+from starter.stack.deletion import ServersLeft, delete_servers, resume_pools
 from tests.installations import new_store
 from tests.starter.endpoint.world import AUTOSCALE, World
 
@@ -67,6 +67,14 @@ class TestDeletingServers:
         assert await delete_servers(world.store, lives) == 3
         assert sorted(lives.asked) == sorted(servers)
         assert lives.paused == {REASON}
+
+    async def test_their_pool_is_paused_until_nothing_runs_that_could_make_others(
+        self, world: World, lives: Lives
+    ) -> None:
+        world.server()
+        await delete_servers(world.store, lives)
+        assert self.pause(world) == REASON
+        resume_pools(world.store)
         assert self.pause(world) is None
 
     async def test_a_life_that_did_not_run_is_asked_again(self, world: World, lives: Lives) -> None:
@@ -93,11 +101,12 @@ class TestDeletingServers:
         assert "Pools stay paused" in said
         assert self.pause(world) == REASON
 
-    async def test_run_again_it_resumes_what_a_run_before_has_paused(self, world: World, lives: Lives) -> None:
+    async def test_what_a_run_before_has_paused_is_resumed_as_well(self, world: World, lives: Lives) -> None:
         lives.asleep[world.server()] = 1
         with pytest.raises(ServersLeft):
             await delete_servers(world.store, lives, patience_seconds=0)
         assert await delete_servers(world.store, lives) == 1
+        resume_pools(world.store)
         assert self.pause(world) is None
 
     @pytest.mark.parametrize("reason", ["maintenance", ""])
@@ -106,6 +115,7 @@ class TestDeletingServers:
         with world.store.write() as tx:
             scaling.set_paused(tx, AUTOSCALE, reason)
         await delete_servers(world.store, lives)
+        resume_pools(world.store)
         with world.store.read() as tx:
             assert not live_server_ids(tx)
         assert self.pause(world) == reason
