@@ -15,7 +15,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 
 from poolwright.store.installation import upgrade
 from starter.connection import TemporalSettingsProblem, TemporalUnreachable, connect
-from starter.lives import ensure_all_loops
+from starter.lives import wake_loops
 from starter.preparation import NamespaceNotReady, keep_closed_workflows, keep_prepared, prepare_namespace
 from starter.settings import Settings, load_settings
 from starter.workers import Workers
@@ -38,7 +38,7 @@ async def run(
         workers = Workers(client, store, settings.advertised_address, zones, workflows=workflows)
         await _prepare(client, keep_closed_days)
         if decide_at_once:
-            await ensure_all_loops(client, store, "a worker was started")
+            await wake_loops(client, store, "a worker was started")
         keeping = asyncio.create_task(keep_prepared(client, partial(_prepare, client, keep_closed_days)))
         try:
             await workers.run(_stop_event())

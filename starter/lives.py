@@ -10,11 +10,11 @@ from poolwright.store.engine import Store
 from starter.signals import Signals
 
 
-async def ensure_all_loops(client: Client, store: Store, why: str) -> None:
-    """`ensure_loops` for every autoscale config."""
+async def wake_loops(client: Client, store: Store, why: str) -> None:
+    """Have every loop that runs decide at once, also where a config of an older version cannot be read. Repeatable."""
     with store.read() as tx:
         names = scaling.autoscale_names(tx)
-    await ensure_loops(client, store, names, why)
+    await Signals(client).scale_now(names, why)
 
 
 async def ensure_loops(client: Client, store: Store, autoscales: Iterable[str], why: str) -> None:
